@@ -14,8 +14,5 @@
 //   - The user calls speak SCRAM, where the original's PostgreSQL driver cannot.
 package pgo
 
-// Version is the PGO version the stand-in answers for; clients must send exactly this string.
-const Version = "4.2.1"
-
 // Image is the name under which the lab builds the stand-in's image and loads it on every node.
-const Image = "antdb-lab/pgo-standin:" + Version
+const Image = "antdb-lab/pgo-standin:4.2.1"

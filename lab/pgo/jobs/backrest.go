@@ -1,0 +1,51 @@
+// Package jobs is what runs in the Jobs of the stand-in.
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/remotecommand"
+)
+
+// Exec runs a command in the container "database" of a pod.
+type Exec struct {
+	Config *rest.Config
+	Kube   kubernetes.Interface
+}
+
+// Run copies the command's output to out; a status above 0 is an error.
+func (e Exec) Run(ctx context.Context, namespace, pod string, command []string, out io.Writer) error {
+	request := e.Kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("exec").
+		VersionedParams(&corev1.PodExecOptions{
+			Container: "database", Command: command, Stdout: true, Stderr: true,
+		}, scheme.ParameterCodec)
+	executor, err := remotecommand.NewSPDYExecutor(e.Config, "POST", request.URL())
+	if err != nil {
+		return fmt.Errorf("exec in pod %s: %w", pod, err)
+	}
+	return executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: out, Stderr: out})
+}
+
+// Backrest is one pgBackRest command, run in the repository pod against the primary at Host.
+type Backrest struct {
+	Namespace, RepoPod, Command, Options string
+	Host, Path                           string // of the primary
+}
+
+// Run succeeds when pgBackRest does.
+func (b Backrest) Run(ctx context.Context, e Exec, out io.Writer) error {
+	if b.Host == "" {
+		return fmt.Errorf("no ready primary for pgbackrest %s", b.Command)
+	}
+	command := append([]string{"pgbackrest", b.Command, "--log-level-console=info"}, strings.Fields(b.Options)...)
+	command = append(command, "--pg1-host="+b.Host, "--pg1-path="+b.Path)
+	fmt.Fprintf(out, "in pod %s: %s\n", b.RepoPod, strings.Join(command, " "))
+	return e.Run(ctx, b.Namespace, b.RepoPod, command, out)
+}
