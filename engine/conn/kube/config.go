@@ -1,0 +1,70 @@
+package kube
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/features"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/adbsql/antdbctl/engine/conn"
+)
+
+const (
+	connectTimeout = 15 * time.Second
+	// A rollout asks many small things at once; client-go's own 5 a second
+	// would make waiting for the client the longest part of a run. The server
+	// has its own priority and fairness.
+	qps, burst = 100, 200
+)
+
+// load reads the kubeconfig that the settings mean: the named file, or what
+// kubectl would take ($KUBECONFIG, ~/.kube/config), or the pod's own account.
+func load(s conn.Settings) (*rest.Config, string, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = s.Kubeconfig
+	client := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: s.Context})
+	config, err := client.ClientConfig()
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, "", fmt.Errorf("read kubeconfig: %w", err)
+	case clientcmd.IsEmptyConfig(err):
+		return nil, "", fmt.Errorf("no kubeconfig with a cluster in %s", strings.Join(searched(rules), ", "))
+	case err != nil:
+		return nil, "", fmt.Errorf("kubeconfig: %w", err)
+	}
+	namespace := s.Namespace
+	if namespace == "" {
+		if namespace, _, err = client.Namespace(); err != nil {
+			return nil, "", fmt.Errorf("kubeconfig: %w", err)
+		}
+	}
+	config.QPS, config.Burst = qps, burst
+	config.UserAgent = "antdbctl"
+	return config, namespace, nil
+}
+
+func searched(rules *clientcmd.ClientConfigLoadingRules) []string {
+	if rules.ExplicitPath != "" {
+		return []string{rules.ExplicitPath}
+	}
+	return rules.Precedence
+}
+
+// tuneFeatures turns off client-go's streaming lists: servers before 1.27 let
+// an informer that asks for one wait for ever. All other features stay as the
+// environment has them.
+var tuneFeatures = sync.OnceFunc(func() {
+	features.ReplaceFeatureGates(withoutWatchList{features.FeatureGates()})
+})
+
+type withoutWatchList struct{ features.Gates }
+
+func (g withoutWatchList) Enabled(f features.Feature) bool {
+	return f != features.WatchListClient && g.Gates.Enabled(f)
+}
