@@ -1,0 +1,35 @@
+#!/bin/bash
+# Entry point of the database container: takes its settings from the environment and from /pgconf, composes Patroni's
+# configuration and becomes Patroni.
+set -euo pipefail
+source /opt/cpm/bin/common.sh
+name_uid
+log "postgres-ha pre-bootstrap starting..."
+
+address=$(hostname -i | cut -d' ' -f1)
+export PGHA_PG_PORT=${PGHA_PG_PORT:-5432} PGHA_PATRONI_PORT=${PGHA_PATRONI_PORT:-8009}
+export PGHA_DATABASE=${PGHA_DATABASE:-userdb} PGHA_CRUNCHYADM=${PGHA_CRUNCHYADM:-false}
+export PATRONI_NAME=${PATRONI_NAME:-$(hostname)}
+export PATRONI_RESTAPI_LISTEN=${PATRONI_RESTAPI_LISTEN:-0.0.0.0:$PGHA_PATRONI_PORT}
+export PATRONI_RESTAPI_CONNECT_ADDRESS=${PATRONI_RESTAPI_CONNECT_ADDRESS:-$address:$PGHA_PATRONI_PORT}
+export PATRONI_POSTGRESQL_LISTEN=${PATRONI_POSTGRESQL_LISTEN:-0.0.0.0:$PGHA_PG_PORT}
+export PATRONI_POSTGRESQL_CONNECT_ADDRESS=${PATRONI_POSTGRESQL_CONNECT_ADDRESS:-$address:$PGHA_PG_PORT}
+export PATRONI_POSTGRESQL_DATA_DIR=${PATRONI_POSTGRESQL_DATA_DIR:-/pgdata/$(hostname)}
+[[ $PATRONI_POSTGRESQL_DATA_DIR == /pgdata/* ]] || fail "PATRONI_POSTGRESQL_DATA_DIR must lie below /pgdata"
+mkdir -p "$PATRONI_POSTGRESQL_DATA_DIR"
+chmod 700 "$PATRONI_POSTGRESQL_DATA_DIR"
+
+# archive_command sources this file: the server's own environment is Patroni's, which is filtered
+declare -px | grep ' PGBACKREST_' > /tmp/pgbackrest_env.sh || true
+
+if [[ ${ENABLE_SSHD:-false} == true ]]; then
+    prepare_ssh
+    log "starting sshd on port 2022"
+    /usr/sbin/sshd -e -f /sshd/sshd_config
+fi
+
+/opt/cpm/bin/compose-patroni.py /tmp/postgres-ha-bootstrap.yaml
+log "finished building postgres-ha configuration file '/tmp/postgres-ha-bootstrap.yaml'"
+/opt/cpm/bin/initialized-monitor.sh &
+log "postgres-ha pre-bootstrap complete"
+exec "$@" /tmp/postgres-ha-bootstrap.yaml
