@@ -27,7 +27,8 @@ type Node struct {
 }
 
 // Visit does a node's work. The nodes it gives back join the graph; they may
-// need any node, also one that is over, but none that is nowhere.
+// need any node, also one that is over, but none that is nowhere. A node
+// that is there already and still waits gets the needs of its namesake added.
 type Visit func(ctx context.Context, id string) ([]Node, error)
 
 // ErrSkipped is the result of a node whose dependency failed or was skipped.
@@ -41,7 +42,7 @@ var ErrSkipped = errors.New("a step it needs did not succeed")
 // nowhere.
 func Walk(ctx context.Context, nodes []Node, limit int, visit Visit) (map[string]error, error) {
 	w := &walk{entries: map[string]*entry{}, results: map[string]error{}, limit: max(limit, 1)}
-	if err := w.add(nodes); err != nil {
+	if err := w.add(nodes, false); err != nil {
 		return nil, err
 	}
 	if path := Cycle(nodes); path != nil {
@@ -58,7 +59,7 @@ func Walk(ctx context.Context, nodes []Node, limit int, visit Visit) (map[string
 		if w.entries[o.id].Free {
 			w.free--
 		}
-		if err := w.add(o.more); err != nil {
+		if err := w.add(o.more, true); err != nil {
 			o.err = errors.Join(o.err, err)
 		}
 		w.finish(o.id, o.err)
@@ -88,12 +89,13 @@ type outcome struct {
 	err  error
 }
 
-func (w *walk) add(nodes []Node) error {
+func (w *walk) add(nodes []Node, merge bool) error {
 	for _, n := range nodes {
-		if _, dup := w.entries[n.ID]; dup {
+		if e, dup := w.entries[n.ID]; !dup {
+			w.entries[n.ID] = &entry{Node: n}
+		} else if !merge || e.waiting == 0 {
 			return fmt.Errorf("node %q is there twice", n.ID)
 		}
-		w.entries[n.ID] = &entry{Node: n}
 	}
 	for _, n := range nodes {
 		e := w.entries[n.ID]

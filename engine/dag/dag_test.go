@@ -110,6 +110,26 @@ func TestAVisitMayAddNodes(t *testing.T) {
 	require.Len(t, res, 4)
 }
 
+func TestAVisitMayGiveAWaitingNodeMoreNeeds(t *testing.T) {
+	var order []string
+	visit := func(_ context.Context, id string) ([]Node, error) {
+		order = append(order, id)
+		switch id {
+		case "expand":
+			return []Node{{ID: "x"}, {ID: "end", Needs: []string{"x"}}}, nil
+		case "x":
+			return []Node{{ID: "expand"}}, nil
+		}
+		return nil, nil
+	}
+	nodes := []Node{{ID: "expand"}, {ID: "end", Needs: []string{"expand"}}, {ID: "later", Needs: []string{"end"}}}
+	res, err := Walk(context.Background(), nodes, 1, visit)
+	require.NoError(t, err)
+	require.Equal(t, []string{"expand", "x"}, order)
+	require.ErrorContains(t, res["x"], "twice", "a node that is over takes no more needs")
+	require.ErrorIs(t, res["later"], ErrSkipped)
+}
+
 func TestAfterWaitsForTheEndHoweverItCame(t *testing.T) {
 	var rec recorder
 	nodes := []Node{{ID: "bad"}, {ID: "barrier", After: []string{"bad"}}, {ID: "dependant", Needs: []string{"bad"}}}
