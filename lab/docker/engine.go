@@ -1,0 +1,145 @@
+// Package docker runs a Docker Engine that belongs to the lab alone: its own socket, folders and pid file, no
+// firewall rules, no default bridge. An engine that runs on the machine already is never touched.
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/adbsql/antdbctl/lab/layout"
+	"github.com/adbsql/antdbctl/lab/proc"
+)
+
+// KeyLabel marks the lab's images with a digest of what went into them, and its containers.
+const KeyLabel = "com.adbsql.antdbctl.lab"
+
+// Engine talks to the lab's engine.
+type Engine struct{ lab layout.Lab }
+
+func New(lab layout.Lab) Engine { return Engine{lab: lab} }
+
+// Daemon is the engine's process, to look at.
+func (e Engine) Daemon() proc.Daemon {
+	return proc.Daemon{Name: "dockerd", Dir: e.lab.State, Argv: []string{
+		"dockerd",
+		"--host=unix://" + e.lab.DockerSocket(),
+		"--data-root=" + e.lab.Cached("docker"),
+		"--exec-root=" + e.lab.In("docker"),
+		"--pidfile=" + e.lab.In("docker.pid"),
+		"--config-file=" + e.lab.In("docker.json"),
+		"--storage-driver=overlay2",
+		"--cgroup-parent=/" + layout.CgroupRoot + "/engine",
+		"--exec-opt=native.cgroupdriver=cgroupfs",
+		"--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false",
+	}}
+}
+
+// Running reports whether the engine's process lives.
+func (e Engine) Running() bool { return e.Daemon().Pid() != 0 }
+
+// Start brings the engine up and waits until it answers.
+func (e Engine) Start(ctx context.Context) error {
+	for _, dir := range []string{e.lab.State, e.lab.Cached("docker"), e.lab.In("docker-cli")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	// an empty file of its own: /etc/docker/daemon.json is another engine's
+	if err := os.WriteFile(e.lab.In("docker.json"), []byte("{}\n"), 0o644); err != nil {
+		return err
+	}
+	d := e.Daemon()
+	if d.Pid() == 0 {
+		os.Remove(e.lab.In("docker.pid")) // dockerd refuses to start over a dead one's file when the pid is in use again
+	}
+	if _, err := d.Start(); err != nil {
+		return err
+	}
+	return d.WaitFor(ctx, time.Minute, func(ctx context.Context) error {
+		_, err := e.Do(ctx, "version", "--format", "{{.Server.Version}}")
+		return err
+	})
+}
+
+// Stop ends the engine; containers must be gone before.
+func (e Engine) Stop() error { return e.Daemon().Stop(30 * time.Second) }
+
+// Do runs the docker command line against the engine.
+func (e Engine) Do(ctx context.Context, args ...string) (string, error) {
+	return e.Feed(ctx, nil, args...)
+}
+
+// Feed is Do with a standard input.
+func (e Engine) Feed(ctx context.Context, stdin io.Reader, args ...string) (string, error) {
+	cmd := proc.Command{Argv: append([]string{"docker"}, args...), Stdin: stdin, Env: e.Env()}
+	out, err := cmd.Output(ctx)
+	return strings.TrimSpace(out), err
+}
+
+// Env makes any docker command talk to the lab's engine, whatever the user's contexts say.
+func (e Engine) Env() []string {
+	return []string{
+		"DOCKER_HOST=unix://" + e.lab.DockerSocket(), "DOCKER_CONFIG=" + e.lab.In("docker-cli"),
+		"DOCKER_CONTEXT=", "DOCKER_TLS_VERIFY=", "DOCKER_BUILDKIT=0",
+	}
+}
+
+// Label returns a label of an image; empty when there is no such label or image.
+func (e Engine) Label(ctx context.Context, image, label string) string {
+	out, err := e.Do(ctx, "image", "inspect", "--format", fmt.Sprintf("{{index .Config.Labels %q}}", label), image)
+	if err != nil {
+		return ""
+	}
+	return out
+}
+
+// EnsureNetwork makes the nodes' network. It is internal: no default route leads out of it.
+func (e Engine) EnsureNetwork(ctx context.Context) error {
+	if _, err := e.Do(ctx, "network", "inspect", layout.Network); err == nil {
+		return nil
+	}
+	_, err := e.Do(ctx, "network", "create", "--driver=bridge", "--internal", "--subnet="+layout.Subnet, "--gateway="+layout.Gateway,
+		"--opt", "com.docker.network.bridge.name="+layout.Bridge, layout.Network)
+	return err
+}
+
+// RemoveNetwork removes the nodes' network, if it is there.
+func (e Engine) RemoveNetwork(ctx context.Context) error {
+	if _, err := e.Do(ctx, "network", "inspect", layout.Network); err != nil {
+		return nil
+	}
+	_, err := e.Do(ctx, "network", "rm", layout.Network)
+	return err
+}
+
+// Containers lists the lab's containers by name, stopped ones too.
+func (e Engine) Containers(ctx context.Context) ([]string, error) {
+	out, err := e.Do(ctx, "ps", "--all", "--filter", "label="+KeyLabel, "--format", "{{.Names}}")
+	return strings.Fields(out), err
+}
+
+// Pipe feeds what one docker command writes into another.
+func (e Engine) Pipe(ctx context.Context, from, to []string) error {
+	reader, writer := io.Pipe()
+	failed := make(chan error, 1)
+	go func() {
+		var said strings.Builder
+		cmd := exec.CommandContext(ctx, "docker", from...)
+		cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), e.Env()...), writer, &said
+		err := cmd.Run()
+		writer.CloseWithError(err)
+		if err != nil {
+			err = fmt.Errorf("docker %s: %w: %s", from[0], err, strings.TrimSpace(said.String()))
+		}
+		failed <- err
+	}()
+	_, err := e.Feed(ctx, reader, to...)
+	reader.Close() // unblocks the writer when the reader died first
+	return errors.Join(err, <-failed)
+}

@@ -1,0 +1,134 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/adbsql/antdbctl/lab/layout"
+)
+
+const cgroups = "/sys/fs/cgroup"
+
+// hierarchies are the mounted cgroup trees: one on version 2, one a controller on version 1.
+func hierarchies() []string {
+	if _, err := os.Stat(filepath.Join(cgroups, "cgroup.controllers")); err == nil {
+		return []string{cgroups}
+	}
+	var all []string
+	entries, _ := os.ReadDir(cgroups)
+	for _, entry := range entries {
+		dir := filepath.Join(cgroups, entry.Name())
+		if _, err := os.Stat(filepath.Join(dir, "cgroup.procs")); err == nil && entry.IsDir() {
+			all = append(all, dir)
+		}
+	}
+	return all
+}
+
+// PrepareCgroups makes the group below which a node's kubelet keeps its pods: the kubelet wants it beforehand.
+func PrepareCgroups(n layout.Node) error {
+	for _, tree := range hierarchies() {
+		parent := tree
+		for _, part := range []string{layout.CgroupRoot, n.Name} {
+			if err := enableControllers(parent); err != nil {
+				return err
+			}
+			dir := filepath.Join(parent, part)
+			if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+				return fmt.Errorf("make the cgroup of %s: %w", n.Name, err)
+			}
+			if err := copyCPUSet(parent, dir); err != nil {
+				return err
+			}
+			parent = dir
+		}
+		if err := enableControllers(parent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyCPUSet: on version 1 a new cpuset group is empty, and no process can enter it.
+func copyCPUSet(parent, dir string) error {
+	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
+		current, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || strings.TrimSpace(string(current)) != "" {
+			continue // not a cpuset group, or set already
+		}
+		content, err := os.ReadFile(filepath.Join(parent, name))
+		if err != nil || strings.TrimSpace(string(content)) == "" {
+			continue // version 2: empty means "as the parent"
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			return fmt.Errorf("set %s of %s: %w", name, dir, err)
+		}
+	}
+	return nil
+}
+
+// enableControllers hands a version 2 group's controllers down; version 1 has no such file.
+func enableControllers(dir string) error {
+	available, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	if err != nil {
+		return nil
+	}
+	for _, controller := range strings.Fields(string(available)) {
+		switch controller {
+		case "cpu", "cpuset", "memory", "pids", "io", "hugetlb":
+			if err := os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+controller), 0o644); err != nil {
+				return fmt.Errorf("enable controller %s below %s: %w", controller, dir, err)
+			}
+		}
+	}
+	return nil
+}
+
+// SweepCgroups kills whatever still lives below the lab's groups and removes them.
+func SweepCgroups() error {
+	deadline := time.Now().Add(15 * time.Second)
+	for {
+		left := 0
+		for _, tree := range hierarchies() {
+			left += sweep(filepath.Join(tree, layout.CgroupRoot))
+		}
+		if left == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d cgroup folders named %s do not go away", left, layout.CgroupRoot)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// sweep removes one tree of groups, deepest first, and returns how many are left.
+func sweep(root string) int {
+	var dirs []string
+	_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			dirs = append(dirs, path)
+		}
+		return nil
+	})
+	left := 0
+	for i := len(dirs) - 1; i >= 0; i-- {
+		procs, _ := os.ReadFile(filepath.Join(dirs[i], "cgroup.procs"))
+		for _, field := range strings.Fields(string(procs)) {
+			if pid, err := strconv.Atoi(field); err == nil && pid > 1 && pid != os.Getpid() {
+				_ = syscall.Kill(pid, syscall.SIGKILL) // gone already is as good
+			}
+		}
+		if err := os.Remove(dirs[i]); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			left++
+		}
+	}
+	return left
+}
