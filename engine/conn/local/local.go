@@ -45,7 +45,7 @@ func (host) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
 		return conn.Result{}, err
 	}
 	out := conn.NewOutput(cmd)
-	p.Stdin, p.Stdout, p.Stderr = cmd.Stdin, out.Stdout(), out.Stderr()
+	p.Stdout, p.Stderr = out.Stdout(), out.Stderr()
 
 	if err := p.Start(); err != nil {
 		return startFailure(out, cmd, err)

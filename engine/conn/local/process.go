@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/shell"
 )
 
 // prepare makes the process of cmd. Root becomes another user by itself, with
@@ -21,39 +22,48 @@ func prepare(ctx context.Context, cmd conn.Cmd) (*exec.Cmd, error) {
 	if len(cmd.Args) == 0 {
 		return nil, errors.New("empty command")
 	}
-	args := cmd.Args
-	env := os.Environ()
 	attr := &syscall.SysProcAttr{Setpgid: true}
-
 	who, err := other(cmd.User)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case who == nil:
-	case os.Geteuid() == 0:
+	if who != nil && os.Geteuid() != 0 {
+		return bySudo(ctx, cmd, attr)
+	}
+
+	env := os.Environ()
+	if who != nil {
 		if attr.Credential, err = credential(who); err != nil {
 			return nil, err
 		}
 		env = append(env, "HOME="+who.HomeDir, "USER="+who.Username, "LOGNAME="+who.Username)
-	default:
-		// sudo cleans the environment; --preserve-env names what it must keep,
-		// not its values.
-		sudo := []string{"sudo", "-n", "-u", who.Username}
-		for name := range cmd.Env {
-			sudo = append(sudo, "--preserve-env="+name)
-		}
-		args = append(append(sudo, "--"), args...)
 	}
 	for name, value := range cmd.Env {
 		env = append(env, name+"="+value.Reveal())
 	}
+	p := process(ctx, cmd.Args, attr)
+	p.Env, p.Dir, p.Stdin = env, cmd.Dir, cmd.Stdin
+	return p, nil
+}
 
+// bySudo lets a shell behind sudo set folder and environment: sudo itself
+// cleans the environment, and its user may enter folders that we may not.
+func bySudo(ctx context.Context, cmd conn.Cmd, attr *syscall.SysProcAttr) (*exec.Cmd, error) {
+	args, stdin, err := shell.Wrap(cmd, shell.Start{Prefix: []string{"sudo", "-n", "-u", cmd.User, "--"}})
+	if err != nil {
+		return nil, err
+	}
+	p := process(ctx, args, attr)
+	p.Stdin = stdin
+	return p, nil
+}
+
+func process(ctx context.Context, args []string, attr *syscall.SysProcAttr) *exec.Cmd {
 	p := exec.CommandContext(ctx, args[0], args[1:]...)
-	p.Env, p.Dir, p.SysProcAttr = env, cmd.Dir, attr
+	p.SysProcAttr = attr
 	p.Cancel = func() error { return syscall.Kill(-p.Process.Pid, syscall.SIGTERM) }
 	p.WaitDelay = grace
-	return p, nil
+	return p
 }
 
 // other is the user called name, or nil when that is who we are already.
