@@ -6,7 +6,8 @@ source /opt/cpm/bin/common.sh
 name_uid
 log "postgres-ha pre-bootstrap starting..."
 
-address=$(hostname -i | cut -d' ' -f1)
+# pg_hba has no IPv6 line, so the address has to be an IPv4 one
+address=$(hostname -i | tr ' ' '\n' | grep -m1 -v :) || fail "$(hostname) has no IPv4 address"
 export PGHA_PG_PORT=${PGHA_PG_PORT:-5432} PGHA_PATRONI_PORT=${PGHA_PATRONI_PORT:-8009}
 export PGHA_DATABASE=${PGHA_DATABASE:-userdb} PGHA_CRUNCHYADM=${PGHA_CRUNCHYADM:-false}
 export PATRONI_NAME=${PATRONI_NAME:-$(hostname)}
