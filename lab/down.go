@@ -54,7 +54,7 @@ func down(ctx context.Context, lab layout.Lab, print *progress.Printer, purge bo
 			return errors.Join(proc.KillMentioning(lab.In("docker")), node.SweepCgroups())
 		}},
 		{"remove mounts, network and files", func(ctx context.Context) error {
-			err := errors.Join(restoreSysctls(lab), unmountBelow(lab.State, lab.Cache), removeLink(ctx, layout.Bridge))
+			err := errors.Join(restoreSysctls(lab), unmountBelow(lab.State, lab.Cache), node.CloseFirewall(ctx), removeLink(ctx, layout.Bridge))
 			if purge {
 				err = errors.Join(err, os.RemoveAll(lab.Cache))
 			}
@@ -72,14 +72,8 @@ func removeContainers(ctx context.Context, engine docker.Engine) error {
 	if !engine.Running() {
 		return nil // a dead engine's containers are killed by their cgroup, and forgotten at the next start
 	}
-	names, err := engine.Containers(ctx)
-	if err != nil {
+	if err := engine.RemoveContainers(ctx, ""); err != nil {
 		return err
-	}
-	if len(names) > 0 {
-		if _, err := engine.Do(ctx, append([]string{"rm", "--force", "--volumes"}, names...)...); err != nil {
-			return err
-		}
 	}
 	return engine.RemoveNetwork(ctx)
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -41,6 +42,8 @@ Folders:
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// root's PATH lacks these after a plain su
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
 	lab, err := layout.Locate(sourceFolder())
 	if err == nil {
 		err = command(lab).ExecuteContext(ctx)
@@ -97,6 +100,15 @@ func sourceFolder() string {
 		return filepath.Dir(file)
 	}
 	return "." // built with -trimpath: run it in the lab's folder
+}
+
+// ownerOf returns a random name that lasts as long as the state folder.
+func ownerOf(lab layout.Lab) (string, error) {
+	if content, err := os.ReadFile(lab.In("owner")); err == nil && len(content) > 0 {
+		return string(content), nil
+	}
+	owner := rand.Text()
+	return owner, os.WriteFile(lab.In("owner"), []byte(owner), 0o644)
 }
 
 // rememberNodes keeps the number of nodes for the commands that follow.

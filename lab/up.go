@@ -29,9 +29,10 @@ type ascent struct {
 	lab     layout.Lab
 	print   *progress.Printer
 	engine  docker.Engine
-	sources string // apt sources of the images
-	bin     string // folder of the cluster's programs
-	own     ownPrograms
+	sources string   // apt sources of the images
+	bin     string   // folder of the cluster's programs
+	images  []string // what every node's containerd gets
+	owner   string   // marks this lab's containers
 	site    site.Site
 }
 
@@ -79,7 +80,7 @@ func up(ctx context.Context, lab layout.Lab, print *progress.Printer) error {
 		{"start the lab's Docker Engine", a.startEngine},
 		{"have programs and images", a.makeParts},
 		{"start the control plane", func(ctx context.Context) error { return control.Plane{Lab: lab, Binaries: a.bin}.Start(ctx) }},
-		{"start the nodes", a.startNodes},
+		{"start the nodes and load images on them", a.startNodes},
 		{"wait until the nodes are Ready", a.waitNodes},
 		{"install the operator", a.installOperator},
 		{"write the site files", func(context.Context) error { return a.site.Write(lab) }},
@@ -114,6 +115,9 @@ func (a *ascent) prepareHost(ctx context.Context) error {
 	if err := node.FreeNetworks(ctx); err != nil {
 		return err
 	}
+	if a.owner, err = ownerOf(a.lab); err != nil {
+		return err
+	}
 	return rememberNodes(a.lab)
 }
 
@@ -121,7 +125,14 @@ func (a *ascent) startEngine(ctx context.Context) error {
 	if err := a.engine.Start(ctx); err != nil {
 		return err
 	}
-	return a.engine.EnsureNetwork(ctx)
+	// a reboot takes the state folder away, but not the engine's data
+	if err := a.engine.RemoveContainers(ctx, a.owner); err != nil {
+		return err
+	}
+	if err := a.engine.EnsureNetwork(ctx); err != nil {
+		return err
+	}
+	return node.OpenFirewall(ctx)
 }
 
 // makeParts is the long part of a first run: compiling and downloading go on side by side.
@@ -132,8 +143,10 @@ func (a *ascent) makeParts(ctx context.Context) error {
 		if a.bin, err = builder.Cluster(ctx); err != nil {
 			return err
 		}
-		a.own, err = buildOwn(ctx, builder, a.engine)
-		return err
+		return a.print.Do(ctx, "build the operator and the pause image", func(ctx context.Context) (err error) {
+			a.images, err = makeOwnImages(ctx, builder, a.engine)
+			return err
+		})
 	})
 	group.Go(func() error {
 		for _, made := range []image.Debian{image.Node(), image.Base()} {
@@ -152,7 +165,7 @@ func (a *ascent) makeParts(ctx context.Context) error {
 }
 
 func (a *ascent) machine(n layout.Node) node.Machine {
-	return node.Machine{Lab: a.lab, Node: n, Engine: a.engine, Binaries: a.bin}
+	return node.Machine{Lab: a.lab, Node: n, Engine: a.engine, Binaries: a.bin, Owner: a.owner}
 }
 
 func (a *ascent) startNodes(ctx context.Context) error {
@@ -178,7 +191,7 @@ func (a *ascent) startNodes(ctx context.Context) error {
 			if err := a.machine(n).Start(ctx); err != nil {
 				return err
 			}
-			return a.machine(n).Import(ctx, append([]string{layout.PauseImage}, a.own.images...)...)
+			return a.machine(n).Import(ctx, a.images...)
 		})
 	}
 	return group.Wait()

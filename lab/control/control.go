@@ -4,6 +4,8 @@ package control
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/url"
 	"path/filepath"
 	"time"
 
@@ -15,6 +17,9 @@ import (
 	"github.com/adbsql/antdbctl/lab/pki"
 	"github.com/adbsql/antdbctl/lab/proc"
 )
+
+// noProxy: no part of the control plane talks to anything outside the lab.
+var noProxy = []string{"HTTP_PROXY=", "HTTPS_PROXY=", "ALL_PROXY=", "http_proxy=", "https_proxy=", "all_proxy="}
 
 const etcdURL = "http://127.0.0.1:12379"
 
@@ -46,11 +51,12 @@ func (p Plane) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the control plane, last started first.
+// Stop ends the control plane, last started first. Nothing of it is kept, so nobody is waited for: the API server would
+// let open watches run out first.
 func (p Plane) Stop() error {
 	daemons := p.daemons(nil)
 	for i := len(daemons) - 1; i >= 0; i-- {
-		if err := daemons[i].Stop(10 * time.Second); err != nil {
+		if err := daemons[i].Stop(2 * time.Second); err != nil {
 			return err
 		}
 	}
@@ -80,6 +86,7 @@ func Config(lab layout.Lab) (*rest.Config, error) {
 		return nil, err
 	}
 	config.QPS, config.Burst = 100, 200
+	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // the lab is on this machine, whatever the environment says
 	return config, nil
 }
 
@@ -119,7 +126,7 @@ func (p Plane) issue(a *pki.Authority) error {
 // daemons lists the programs in the order of their start. Stopping and asking need no authority: only Start looks at the flags.
 func (p Plane) daemons(a *pki.Authority) []proc.Daemon {
 	program := func(name string, flags ...string) proc.Daemon {
-		return proc.Daemon{Name: name, Dir: p.Lab.State, Argv: append([]string{filepath.Join(p.Binaries, name)}, flags...)}
+		return proc.Daemon{Name: name, Dir: p.Lab.State, Env: noProxy, Argv: append([]string{filepath.Join(p.Binaries, name)}, flags...)}
 	}
 	if a == nil {
 		return []proc.Daemon{program("etcd"), program("kube-apiserver"), program("kube-controller-manager"), program("kube-scheduler")}

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/adbsql/antdbctl/lab/proc"
@@ -55,24 +56,12 @@ func ReadHost(path string) (Host, error) {
 // Missing lists the packages whose commands are not on this machine.
 func Missing() []string {
 	var missing []string
-	seen := map[string]bool{}
 	for _, t := range tools {
-		if !seen[t.pkg] && !installed(t.command) {
-			seen[t.pkg] = true
+		if _, err := exec.LookPath(t.command); err != nil && !slices.Contains(missing, t.pkg) {
 			missing = append(missing, t.pkg)
 		}
 	}
 	return missing
-}
-
-// installed looks in the system's folders too: root's PATH lacks sbin after a plain su.
-func installed(command string) bool {
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/usr/bin", "/sbin", "/bin") {
-		if info, err := os.Stat(filepath.Join(dir, command)); err == nil && info.Mode()&0o111 != 0 && !info.IsDir() {
-			return true
-		}
-	}
-	return false
 }
 
 // Install installs packages without letting any of them start a service: the lab runs its own engine.

@@ -118,10 +118,23 @@ func (e Engine) RemoveNetwork(ctx context.Context) error {
 	return err
 }
 
-// Containers lists the lab's containers by name, stopped ones too.
-func (e Engine) Containers(ctx context.Context) ([]string, error) {
-	out, err := e.Do(ctx, "ps", "--all", "--filter", "label="+KeyLabel, "--format", "{{.Names}}")
-	return strings.Fields(out), err
+// RemoveContainers removes the nodes with all they hold, also stopped ones, but not those that belong to the lab called keep.
+func (e Engine) RemoveContainers(ctx context.Context, keep string) error {
+	out, err := e.Do(ctx, "ps", "--all", "--filter", "label="+KeyLabel, "--format", fmt.Sprintf("{{.Names}} {{.Label %q}}", KeyLabel))
+	if err != nil {
+		return err
+	}
+	remove := []string{"rm", "--force", "--volumes"}
+	for _, line := range strings.Split(out, "\n") {
+		if name, owner, _ := strings.Cut(line, " "); name != "" && (keep == "" || owner != keep) {
+			remove = append(remove, name)
+		}
+	}
+	if len(remove) == 3 {
+		return nil
+	}
+	_, err = e.Do(ctx, remove...)
+	return err
 }
 
 // Pipe feeds what one docker command writes into another.

@@ -24,6 +24,7 @@ type Machine struct {
 	Node     layout.Node
 	Engine   docker.Engine
 	Binaries string
+	Owner    string // which lab the container belongs to; a lab whose state is lost must not find it and go on with it
 }
 
 // Start brings the machine up. One that runs is left alone; one that was stopped goes on with its disks.
@@ -53,7 +54,7 @@ func (m Machine) Start(ctx context.Context) error {
 
 func (m Machine) argv(logs string) []string {
 	argv := []string{
-		"run", "--detach", "--init", "--name", m.Node.Name, "--hostname", m.Node.Name, "--label", docker.KeyLabel + "=node",
+		"run", "--detach", "--init", "--name", m.Node.Name, "--hostname", m.Node.Name, "--label", docker.KeyLabel + "=" + m.Owner,
 		"--network", layout.Network, "--ip", m.Node.IP,
 		"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined", "--security-opt", "systempaths=unconfined",
 		"--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw",

@@ -1,0 +1,50 @@
+package node
+
+import (
+	"context"
+	"strings"
+
+	"github.com/adbsql/antdbctl/lab/layout"
+	"github.com/adbsql/antdbctl/lab/proc"
+)
+
+// passages are what the lab needs through the host's firewall: node to node over the bridge, node to API server.
+var passages = [][]string{
+	{"FORWARD", "-i", layout.Bridge, "-o", layout.Bridge, "-j", "ACCEPT"},
+	{"INPUT", "-i", layout.Bridge, "-j", "ACCEPT"},
+}
+
+// OpenFirewall lets the lab's own traffic pass on a host that drops by default (another Docker Engine sets FORWARD so).
+// Where nothing is dropped, nothing is changed.
+func OpenFirewall(ctx context.Context) error {
+	for _, rule := range passages {
+		out, err := proc.Run(ctx, "iptables", "-S", rule[0])
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(out, "-P "+rule[0]+" DROP") || present(ctx, rule) {
+			continue
+		}
+		if _, err := proc.Run(ctx, append([]string{"iptables", "-I"}, rule...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CloseFirewall takes back what OpenFirewall did.
+func CloseFirewall(ctx context.Context) error {
+	for _, rule := range passages {
+		for present(ctx, rule) {
+			if _, err := proc.Run(ctx, append([]string{"iptables", "-D"}, rule...)...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func present(ctx context.Context, rule []string) bool {
+	_, err := proc.Run(ctx, append([]string{"iptables", "-C"}, rule...)...)
+	return err == nil
+}
