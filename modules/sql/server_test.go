@@ -1,0 +1,150 @@
+package sql
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/local"
+	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/engine/module/moduletest"
+	"github.com/adbsql/antdbctl/engine/secret"
+)
+
+// server is a real PostgreSQL of this machine, in a folder of its own, with
+// the operating system's user postgres as its superuser. The tests are run as
+// root, as the product is where it works over the local socket.
+type server struct {
+	dir  string
+	port int
+}
+
+// authentication has a line for each way in: peer over the socket as in the
+// HA image, any password for the role "open", md5 or SCRAM for all others.
+const authentication = `local all postgres peer
+host all open 127.0.0.1/32 trust
+host all all 127.0.0.1/32 md5
+`
+
+func startServer(t *testing.T) *server {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a PostgreSQL server")
+	}
+	bins, err := filepath.Glob("/usr/lib/postgresql/*/bin")
+	require.NoError(t, err)
+	require.NotEmpty(t, bins, "install PostgreSQL (Debian: postgresql)")
+	require.Zero(t, os.Geteuid(), "these tests become the user postgres: run them as root")
+	bin := bins[len(bins)-1]
+
+	dir, err := os.MkdirTemp("", "sqltest")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	owner, err := user.Lookup("postgres")
+	require.NoError(t, err)
+	uid, _ := strconv.Atoi(owner.Uid)
+	gid, _ := strconv.Atoi(owner.Gid)
+	require.NoError(t, os.Chown(dir, uid, gid))
+
+	s, data := &server{dir: dir, port: freePort(t)}, filepath.Join(dir, "data")
+	s.as(t, "postgres", filepath.Join(bin, "initdb"), "--no-sync", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D", data)
+	require.NoError(t, os.WriteFile(filepath.Join(data, "pg_hba.conf"), []byte(authentication), 0o600))
+
+	postmaster := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-p", strconv.Itoa(s.port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "log_statement=all")
+	log, err := os.Create(s.logFile())
+	require.NoError(t, err)
+	postmaster.Stdout, postmaster.Stderr = log, log
+	postmaster.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	require.NoError(t, postmaster.Start())
+	t.Cleanup(func() {
+		_ = postmaster.Process.Signal(syscall.SIGINT)
+		_ = postmaster.Wait()
+		_ = log.Close()
+	})
+	require.Eventually(t, func() bool {
+		return exec.Command(filepath.Join(bin, "pg_isready"), "-q", "-h", dir, "-p", strconv.Itoa(s.port)).Run() == nil
+	}, 30*time.Second, 50*time.Millisecond, "the server does not start")
+	return s
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func (s *server) logFile() string { return filepath.Join(s.dir, "server.log") }
+
+// log is all that the server has logged, every statement among it.
+func (s *server) log(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(s.logFile())
+	require.NoError(t, err)
+	return string(text)
+}
+
+func (s *server) as(t *testing.T, who string, args ...string) string {
+	t.Helper()
+	res, err := local.New().Run(context.Background(), conn.Cmd{Args: args, User: who})
+	require.NoError(t, err, "%s", res.Stderr)
+	return res.Stdout
+}
+
+// sql does something behind the modules' back.
+func (s *server) sql(t *testing.T, statement string) string {
+	t.Helper()
+	return strings.TrimSpace(s.as(t, "postgres", "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
+		"-h", s.dir, "-p", strconv.Itoa(s.port), "-c", statement))
+}
+
+// socket is this machine with PGHOST set, as containers of the HA image have
+// it, and a record of what was run.
+type socket struct {
+	conn.Host
+	dir  string
+	cmds []conn.Cmd
+}
+
+func (h *socket) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
+	h.cmds = append(h.cmds, cmd)
+	env := map[string]secret.Value{"PGHOST": secret.New(h.dir)}
+	for k, v := range cmd.Env {
+		env[k] = v
+	}
+	cmd.Env = env
+	return h.Host.Run(ctx, cmd)
+}
+
+func (s *server) host() *socket { return &socket{Host: local.New(), dir: s.dir} }
+
+// step is a step over the local socket; a "host" in args makes it go by TCP.
+func (s *server) step(t *testing.T, entry module.Entry, args string, values ...any) *moduletest.Step {
+	t.Helper()
+	args = fmt.Sprintf(args, values...) + fmt.Sprintf("\nport = %d\n", s.port)
+	return moduletest.New(t, entry, s.host(), args, map[string]cty.Value{})
+}
+
+var (
+	queryEntry    = module.Of[Query]()
+	roleEntry     = module.Of[Role]()
+	databaseEntry = module.Of[Database]()
+)
+
+// commands are the psql calls that a step made.
+func commands(step *moduletest.Step) []conn.Cmd { return step.Env().Host.(*socket).cmds }
