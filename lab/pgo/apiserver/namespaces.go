@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -60,6 +61,7 @@ func (s *Server) showNamespaces(c *call) any {
 		answer.Status = failed(err.Error())
 		return answer
 	}
+	slices.SortFunc(list.Items, func(a, b corev1.Namespace) int { return strings.Compare(a.Name, b.Name) })
 	for i := range list.Items {
 		ns := &list.Items[i]
 		if request.AllFlag || slices.Contains(request.Args, ns.Name) {

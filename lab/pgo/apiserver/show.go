@@ -3,8 +3,10 @@ package apiserver
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,6 +63,7 @@ func (s *Server) describe(ctx context.Context, cluster *crv1.Cluster) (clusterDe
 	if err != nil {
 		return detail, err
 	}
+	slices.SortFunc(deployments.Items, func(a, b appsv1.Deployment) int { return strings.Compare(a.Name, b.Name) })
 	for i := range deployments.Items {
 		detail.Deployments = append(detail.Deployments,
 			deploymentDetail{Name: deployments.Items[i].Name, PolicyLabels: []string{}})
@@ -98,6 +101,7 @@ func (s *Server) databasePods(ctx context.Context, namespace, cluster string) ([
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(list.Items, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return list.Items, nil
 }
 
@@ -108,6 +112,7 @@ func (s *Server) databaseServices(ctx context.Context, namespace, cluster string
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(list.Items, func(a, b corev1.Service) int { return strings.Compare(a.Name, b.Name) })
 	return list.Items, nil
 }
 

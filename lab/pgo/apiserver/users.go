@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -59,6 +60,7 @@ func (s *Server) showUsers(c *call) any {
 			answer.Status = failed(err.Error())
 			return answer
 		}
+		slices.SortFunc(list.Items, func(a, b corev1.Secret) int { return strings.Compare(a.Name, b.Name) })
 		for _, secret := range list.Items {
 			detail.Secrets = append(detail.Secrets, secretDetail{
 				Name: secret.Name, Username: string(secret.Data["username"]), Password: string(secret.Data["password"]),
