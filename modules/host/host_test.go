@@ -1,0 +1,113 @@
+package host
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/local"
+	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/engine/module/moduletest"
+)
+
+// everywhere runs test on each kind of place that a host module works on. dir
+// is a folder of that place, which is on this machine.
+func everywhere(t *testing.T, test func(t *testing.T, h conn.Host, dir string)) {
+	t.Helper()
+	t.Run("local", func(t *testing.T) { test(t, local.New(), t.TempDir()) })
+}
+
+// stepOn decodes a step; DIR in args is dir.
+func stepOn[T any, P interface {
+	*T
+	module.Module
+}](t *testing.T, h conn.Host, dir, args string) *moduletest.Step {
+	t.Helper()
+	step := moduletest.New(t, module.Of[T, P](), h, strings.ReplaceAll(args, "DIR", dir), nil)
+	require.NoError(t, step.Validate())
+	return step
+}
+
+// needsRoot skips what nobody else may do.
+func needsRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+}
+
+// tree is every file below dir with its mode and content.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	require.NoError(t, filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		require.NoError(t, err)
+		info, err := os.Lstat(p)
+		require.NoError(t, err)
+		all[p] = info.Mode().String()
+		if info.Mode().IsRegular() {
+			content, err := os.ReadFile(p)
+			require.NoError(t, err)
+			all[p] += " " + info.ModTime().String() + " " + string(content)
+		}
+		return nil
+	}))
+	return all
+}
+
+// onlyLooks requires that Check leaves dir alone and sends one command.
+func onlyLooks(t *testing.T, step *moduletest.Step, dir string) module.Change {
+	t.Helper()
+	before := tree(t, dir)
+	counted := &counter{Host: step.Env().Host}
+	step.Env().Host = counted
+	defer func() { step.Env().Host = counted.Host }()
+	change, _, err := step.Check()
+	require.NoError(t, err)
+	require.Equal(t, before, tree(t, dir), "Check wrote something")
+	require.LessOrEqual(t, counted.commands, 1, "Check took more than one round trip")
+	return change
+}
+
+// aboutArg requires that err speaks of the argument and has these words.
+func aboutArg(t *testing.T, err error, arg string, words ...string) {
+	t.Helper()
+	var at *module.ArgError
+	require.ErrorAs(t, err, &at)
+	require.Equal(t, arg, at.Arg)
+	for _, w := range words {
+		require.ErrorContains(t, err, w)
+	}
+}
+
+func remedyOf(t *testing.T, err error) string {
+	t.Helper()
+	var e *module.Explained
+	require.ErrorAs(t, err, &e)
+	return e.Remedy
+}
+
+func TestPathsAndModesAreHeldToTheirForm(t *testing.T) {
+	for _, p := range []string{"", "etc/motd", "/etc//motd", "/etc/../motd", "/etc/", "/a\nb"} {
+		require.Error(t, checkPath(p), p)
+	}
+	for _, p := range []string{"/", "/etc/motd", "/with blank/ü"} {
+		require.NoError(t, checkPath(p), p)
+	}
+	for _, m := range []string{"rw", "99", "0888", "644 ", "00644", "17777", "7"} {
+		require.Error(t, checkMode(m), m)
+	}
+	for _, m := range []string{"", "644", "0644", "4755", "0000"} {
+		require.NoError(t, checkMode(m), m)
+	}
+}
+
+func TestSizesCarryUnits(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 61: "61 B", 1536: "1.5 KiB", 1 << 30: "1.0 GiB", 5 << 50: "5.0 PiB"} {
+		require.Equal(t, want, bytesText(n))
+	}
+}
