@@ -33,7 +33,7 @@ type Cluster struct {
 
 	clientset *kubernetes.Clientset
 	dynamic   *dynamic.DynamicClient
-	mapper    *restmapper.DeferredDiscoveryRESTMapper
+	mapper    meta.ResettableRESTMapper
 }
 
 // Open is the conn.Opener of Kubernetes targets. It asks the API server for its
@@ -53,7 +53,7 @@ func Open(ctx context.Context, t conn.Target, s conn.Settings, _ conn.Dialer) (c
 // New connects to the cluster that config describes. namespace is where steps
 // work that name none.
 func New(ctx context.Context, name string, config *rest.Config, namespace string) (*Cluster, error) {
-	tuneFeatures()
+	tune()
 	c := &Cluster{name: name, namespace: namespace, config: config}
 	var err error
 	if c.clientset, err = kubernetes.NewForConfig(config); err != nil {
@@ -62,7 +62,8 @@ func New(ctx context.Context, name string, config *rest.Config, namespace string
 	if c.dynamic, err = dynamic.NewForConfig(config); err != nil {
 		return nil, c.unreachable(err)
 	}
-	c.mapper = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(c.clientset.Discovery()))
+	discovery := memory.NewMemCacheClient(c.clientset.Discovery())
+	c.mapper = restmapper.NewShortcutExpander(restmapper.NewDeferredDiscoveryRESTMapper(discovery), discovery, nil).(meta.ResettableRESTMapper)
 	if c.version, err = askVersion(ctx, c.clientset); err != nil {
 		return nil, c.unreachable(err)
 	}
@@ -113,8 +114,9 @@ func (c *Cluster) AtLeast(major, minor uint) bool {
 	return c.version == nil || c.version.AtLeast(version.MajorMinor(major, minor))
 }
 
-// Mapper finds how the server calls a kind. It looks up again what it does not
-// know, since a CustomResourceDefinition may just have come.
+// Mapper finds how the server calls a kind, short names ("deploy") among them.
+// It keeps what it learned; Reset makes it look again, after a
+// CustomResourceDefinition has come.
 func (c *Cluster) Mapper() meta.ResettableRESTMapper { return c.mapper }
 
 // Run is not supported: a cluster is no place for commands.

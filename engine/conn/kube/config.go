@@ -3,6 +3,7 @@ package kube
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/client-go/features"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 
 	"github.com/adbsql/antdbctl/engine/conn"
 )
@@ -46,6 +48,7 @@ func load(s conn.Settings) (*rest.Config, string, error) {
 	}
 	config.QPS, config.Burst = qps, burst
 	config.UserAgent = "antdbctl"
+	config.WarningHandler = rest.NoWarnings{}
 	return config, namespace, nil
 }
 
@@ -56,11 +59,16 @@ func searched(rules *clientcmd.ClientConfigLoadingRules) []string {
 	return rules.Precedence
 }
 
-// tuneFeatures turns off client-go's streaming lists: servers before 1.27 let
-// an informer that asks for one wait for ever. All other features stay as the
-// environment has them.
-var tuneFeatures = sync.OnceFunc(func() {
+// tune changes what client-go keeps for the whole process, before its first
+// client is made.
+//
+// Streaming lists go off: servers before 1.27 let an informer that asks for one
+// wait for ever; all other features stay as the environment has them. Its own
+// log goes nowhere: what matters comes back as errors, and the terminal is ours.
+var tune = sync.OnceFunc(func() {
 	features.ReplaceFeatureGates(withoutWatchList{features.FeatureGates()})
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
 })
 
 type withoutWatchList struct{ features.Gates }
