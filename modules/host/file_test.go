@@ -2,7 +2,6 @@ package host
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -270,35 +269,4 @@ func TestFileTakesOneContent(t *testing.T) {
 	require.ErrorContains(t, (&File{Path: "/x", Content: &text, Source: "y"}).Validate(), "2 are given")
 	aboutArg(t, (&File{Path: "x", Content: &text}).Validate(), "path", "not absolute")
 	aboutArg(t, (&File{Path: "/x", Content: &text, Mode: "rwx"}).Validate(), "mode", "not octal")
-}
-
-// asUser runs everything as another user, as a connection of that user would.
-type asUser struct {
-	conn.Host
-	user string
-}
-
-func (a asUser) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
-	cmd.User = a.user
-	return a.Host.Run(ctx, cmd)
-}
-
-func (a asUser) Files() (conn.Files, error) { return noFiles{}, nil }
-
-// noFiles refuses to write, as the system would that user.
-type noFiles struct{ conn.Files }
-
-// withPath runs commands with another PATH.
-type withPath struct {
-	conn.Host
-	path string
-}
-
-func (w withPath) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
-	env := map[string]secret.Value{"PATH": secret.New(w.path)}
-	for k, v := range cmd.Env {
-		env[k] = v
-	}
-	cmd.Env = env
-	return w.Host.Run(ctx, cmd)
 }

@@ -1,20 +1,11 @@
 package host
 
 import (
-	"context"
-	"io"
-	"io/fs"
 	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/adbsql/antdbctl/engine/conn"
 )
-
-func (noFiles) Write(context.Context, string, io.Reader, conn.FileMeta) error {
-	return fs.ErrPermission
-}
 
 func read(t *testing.T, path string) string {
 	t.Helper()

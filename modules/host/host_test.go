@@ -2,6 +2,7 @@ package host
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/conntest"
 	"github.com/adbsql/antdbctl/engine/conn/local"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/module/moduletest"
@@ -19,6 +21,18 @@ import (
 func everywhere(t *testing.T, test func(t *testing.T, h conn.Host, dir string)) {
 	t.Helper()
 	t.Run("local", func(t *testing.T) { test(t, local.New(), t.TempDir()) })
+	// The shells of other systems: CentOS has bash as sh, Alpine and small
+	// images have busybox, tools and all.
+	if _, err := exec.LookPath("bash"); err == nil {
+		t.Run("bash", func(t *testing.T) { test(t, withShell{local.New(), []string{"bash", "--posix"}}, t.TempDir()) })
+	}
+	if _, err := exec.LookPath("busybox"); err == nil {
+		t.Run("busybox", func(t *testing.T) {
+			bin := t.TempDir()
+			require.NoError(t, exec.Command("busybox", "--install", "-s", bin).Run())
+			test(t, withPath{withShell{local.New(), []string{"busybox", "sh"}}, bin + ":" + os.Getenv("PATH")}, t.TempDir())
+		})
+	}
 }
 
 // stepOn decodes a step; DIR in args is dir.
@@ -63,9 +77,10 @@ func tree(t *testing.T, dir string) map[string]string {
 func onlyLooks(t *testing.T, step *moduletest.Step, dir string) module.Change {
 	t.Helper()
 	before := tree(t, dir)
-	counted := &counter{Host: step.Env().Host}
+	host := step.Env().Host
+	counted := &counter{Host: conntest.ReadOnly(t, host)}
 	step.Env().Host = counted
-	defer func() { step.Env().Host = counted.Host }()
+	defer func() { step.Env().Host = host }()
 	change, _, err := step.Check()
 	require.NoError(t, err)
 	require.Equal(t, before, tree(t, dir), "Check wrote something")

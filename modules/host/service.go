@@ -169,7 +169,7 @@ func (s *Service) Apply(ctx context.Context, env *module.Env) error {
 		if s.have.manager == "systemd" && s.have.file != "disabled" && s.have.file != "enabled" && s.have.file != "enabled-runtime" {
 			return module.At("enabled", fmt.Errorf("the unit %s is %q on %s: it cannot be enabled or disabled", s.Name, s.have.file, where))
 		}
-		if _, err := env.Run(ctx, conn.Script(enableScript, s.Name, onOff(*s.Enabled), s.have.manager)); err != nil {
+		if _, err := env.Run(ctx, conn.Script(manageScript, s.Name, onOff(*s.Enabled), s.have.manager)); err != nil {
 			return module.At("enabled", s.refused(err, ""))
 		}
 	}
@@ -178,11 +178,7 @@ func (s *Service) Apply(ctx context.Context, env *module.Env) error {
 	if verb == "" || s.State == "started" && s.have.running() || s.State == "stopped" && !s.have.running() && s.have.active != "activating" {
 		return nil
 	}
-	cmd := conn.Command("systemctl", verb, s.Name)
-	if s.have.manager == "sysv" {
-		cmd = conn.Command("/etc/init.d/"+s.Name, verb)
-	}
-	if _, err := env.Run(ctx, cmd); err != nil {
+	if _, err := env.Run(ctx, conn.Script(manageScript, s.Name, verb, s.have.manager)); err != nil {
 		return module.At("state", s.refused(fmt.Errorf("%s %s on %s: %w", verb, s.Name, where, err), s.evidence(ctx, env)))
 	}
 	s.Active = verb != "stop"
@@ -196,20 +192,27 @@ func onOff(on bool) string {
 	return "disable"
 }
 
-// enableScript lets the service $1 start with the machine, or not: $2 is enable
-// or disable, $3 the manager.
-const enableScript = `LC_ALL=C; export LC_ALL
+// manageScript does $2 (start, stop, restart, reload, enable, disable) to the
+// service $1 of the manager $3. What an init script starts may keep the
+// script's output open for ever, so that goes to a file and not to us.
+const manageScript = `LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/sbin:/sbin
 if [ "$3" = systemd ]; then exec systemctl "$2" "$1"; fi
-if command -v update-rc.d >/dev/null; then
-  [ "$2" = disable ] || update-rc.d "$1" defaults || exit
-  exec update-rc.d "$1" "$2"
-fi
-if command -v chkconfig >/dev/null; then
-  if [ "$2" = enable ]; then exec chkconfig "$1" on; else exec chkconfig "$1" off; fi
-fi
-echo "neither update-rc.d nor chkconfig is there" >&2
-exit 1
+case $2 in
+enable|disable)
+  if command -v update-rc.d >/dev/null; then
+    [ "$2" = disable ] || update-rc.d "$1" defaults || exit
+    exec update-rc.d "$1" "$2"
+  fi
+  command -v chkconfig >/dev/null || { echo "neither update-rc.d nor chkconfig is there" >&2; exit 1; }
+  if [ "$2" = enable ]; then exec chkconfig "$1" on; else exec chkconfig "$1" off; fi ;;
+esac
+said=$(mktemp) || exit
+"/etc/init.d/$1" "$2" </dev/null >"$said" 2>&1
+code=$?
+cat "$said" >&2
+rm -f "$said"
+exit $code
 `
 
 // evidence is the end of what the service says of itself.
