@@ -1,0 +1,9 @@
+step "image.build" "antdb" {
+  on      = target.builder
+  context = "images/antdb-ha"
+  tags    = ["antdb-ha:latest"]
+  args = {
+    PG_MAJOR    = "11"
+    PATRONI_VER = "1.6.3"
+  }
+}

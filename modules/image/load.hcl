@@ -1,0 +1,4 @@
+step "image.load" "antdb" {
+  on   = target.nodes
+  path = "/data/antdb-ha.tar.gz"
+}

@@ -1,0 +1,5 @@
+step "image.save" "antdb" {
+  on    = target.builder
+  image = "crunchydata/antdb-ha:latest"
+  path  = "/data/antdb-ha.tar.gz"
+}

@@ -1,0 +1,223 @@
+package image
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/module"
+)
+
+//go:embed ship.hcl
+var shipExample string
+
+// Ship makes sure that a host has an image: save, send and load in one step,
+// because "this host has this image" is the one result that can be checked.
+type Ship struct {
+	From      conn.Target `hcl:"from" doc:"Docker target that has the image."`
+	Image     string      `hcl:"image" doc:"Image there: an ID or a name."`
+	Ref       string      `hcl:"ref,optional" doc:"Name to give it on the host; the value of image if not set."`
+	Tags      []string    `hcl:"tags,optional" doc:"Further names to give it on the host."`
+	Runtime   string      `hcl:"runtime,optional" default:"auto" oneof:"auto,docker,containerd,podman" doc:"Container engine of the host; auto finds the one that the host's kubelet uses."`
+	Namespace string      `hcl:"namespace,optional" default:"k8s.io" doc:"Namespace of containerd; the kubelet's is k8s.io."`
+
+	ID     string `out:"id" doc:"Content address of the image."`
+	Name   string `out:"name" doc:"Full name of the image on the host."`
+	Engine string `out:"engine" doc:"Container engine that has the image."`
+	Bytes  int64  `out:"bytes" doc:"How many bytes were sent."`
+
+	source docker    // where the image comes from
+	info   imageInfo // what it is there
+	node   *node     // what the host said at the last Check
+}
+
+func (*Ship) Info() module.Info {
+	return module.Info{
+		Name:    "image.ship",
+		Summary: "Bring an image to a host that runs containers.",
+		Doc: `The host needs nothing but its container engine's own command line: docker, or ctr for containerd, or podman for CRI-O.
+Which one is decided by what the host's kubelet uses, for an image that is loaded into the wrong one is not found.
+
+The image is the same when the digest of its configuration is: then nothing is sent. Otherwise the layers that the host
+lacks are sent. The image is saved once on this machine, in the user's cache folder, however many hosts it goes to.`,
+		On:      []string{conn.SSH, conn.Local, conn.Container},
+		Example: shipExample,
+		Outward: true,
+	}
+}
+
+// Validate holds the names to the rules that every engine has.
+func (s *Ship) Validate() error {
+	if s.Ref == "" && isID(s.Image) {
+		return module.At("ref", errors.New("the image is given by its ID, so it needs a name to have on the host"))
+	}
+	if s.Ref == "" {
+		return checkNames("image", s.Image)
+	}
+	return errors.Join(checkNames("ref", s.Ref), checkNames("tags", s.Tags...))
+}
+
+// names are the full names that the image shall have.
+func (s *Ship) names() []string {
+	names := []string{fullName(s.Ref)}
+	if s.Ref == "" {
+		names[0] = fullName(s.Image)
+	}
+	for _, tag := range s.Tags {
+		if name := fullName(tag); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Check compares what the name means at the source and on the host.
+func (s *Ship) Check(ctx context.Context, env *module.Env) (module.Change, error) {
+	if err := s.lookAtSource(ctx, env); err != nil {
+		return module.NoChange, err
+	}
+	names := s.names()
+	n, err := lookAt(ctx, env, s.Runtime, s.Namespace, s.info.ID, names)
+	if err != nil {
+		return module.NoChange, err
+	}
+	s.node, s.ID, s.Name, s.Engine = n, s.info.ID, names[0], n.engine
+	if len(s.wrong()) == 0 {
+		return module.NoChange, nil
+	}
+	todo := s.estimate()
+	if n.free >= 0 && n.free < todo.bytes {
+		return module.NoChange, module.Explain(
+			fmt.Errorf("%s has %s free in %s, and %s needs at least %s there", env.Target, size(n.free), n.root, names[0], size(todo.bytes)),
+			"free space there (docker system prune, or crictl rmi --prune), or move the engine's folder to a larger disk")
+	}
+	change := module.Change{Action: module.Create, Summary: fmt.Sprintf("%s to %s: %s", familiar(names[0]), n.engine, todo)}
+	if old := n.images[s.wrong()[0]]; old != nil {
+		change.Action = module.Update
+		change.Diff = []module.Diff{{Path: familiar(s.wrong()[0]), Before: short(old.ids[len(old.ids)-1]), After: short(s.info.ID)}}
+	}
+	return change, nil
+}
+
+func (s *Ship) lookAtSource(ctx context.Context, env *module.Env) error {
+	host, err := env.Dialer.Dial(ctx, s.From)
+	if err != nil {
+		return module.At("from", err)
+	}
+	s.source = docker{host, s.From.String()}
+	s.info, err = s.source.one(ctx, s.Image)
+	return module.At("image", err)
+}
+
+// identities are the digests under which a host may know the image: where
+// Docker keeps images in containerd's store, its ID is not the configuration's
+// digest, and the store here knows that one after a save.
+func (s *Ship) identities() []string {
+	ids := []string{s.info.ID}
+	if cache, err := openStore(); err == nil {
+		if config := cache.configOf(s.info.ID); config != s.info.ID {
+			ids = append(ids, config)
+		}
+	}
+	return ids
+}
+
+// wrong are the names that do not mean the image on the host.
+func (s *Ship) wrong() []string {
+	ids := s.identities()
+	return slices.DeleteFunc(s.names(), func(name string) bool { return s.node.has(name, ids...) })
+}
+
+// load is how much a host lacks.
+type load struct {
+	bytes       int64
+	send, total int // layers
+	exact       bool
+}
+
+func (l load) String() string {
+	switch {
+	case l.send == 0:
+		return fmt.Sprintf("name it, all %d layers are there", l.total)
+	case l.send == l.total:
+		return fmt.Sprintf("send %s", size(l.bytes))
+	case l.exact:
+		return fmt.Sprintf("send %s (%d of %d layers are there)", size(l.bytes), l.total-l.send, l.total)
+	}
+	return fmt.Sprintf("send %d of %d layers", l.send, l.total)
+}
+
+// estimate says what will be sent; the bytes are known for sure only when the
+// image was saved before.
+func (s *Ship) estimate() load {
+	there := s.node.layersThere(s.info.RootFS.Layers)
+	l := load{total: len(s.info.RootFS.Layers)}
+	for _, digest := range s.info.RootFS.Layers {
+		if !there[digest] {
+			l.send++
+		}
+	}
+	if cache, err := openStore(); err == nil {
+		if img, err := cache.lookup(cache.configOf(s.info.ID)); err == nil {
+			l.exact = true
+			for _, layer := range img.Layers {
+				if !there[layer.Digest] {
+					l.bytes += layer.Size
+				}
+			}
+		}
+	}
+	if l.send == l.total && !l.exact {
+		l.bytes = s.info.Size
+	}
+	return l
+}
+
+// Apply saves the image unless that was done before, and loads what the host
+// lacks of it. When layers vanish between looking and loading, all is sent.
+func (s *Ship) Apply(ctx context.Context, env *module.Env) error {
+	if err := s.lookAtSource(ctx, env); err != nil {
+		return err
+	}
+	n, err := lookAt(ctx, env, s.Runtime, s.Namespace, s.info.ID, s.names())
+	if err != nil {
+		return err
+	}
+	s.node = n
+	cache, err := openStore()
+	if err != nil {
+		return fmt.Errorf("folder for saved images: %w", err)
+	}
+	img, err := cache.fetch(ctx, env, s.source, s.info)
+	if err != nil {
+		return module.At("image", err)
+	}
+	digests := make([]string, len(img.Layers))
+	for i, l := range img.Layers {
+		digests[i] = l.Digest
+	}
+	env.Phase("load")
+	there := n.layersThere(digests)
+	err = s.load(ctx, env, img, there)
+	if exit := (*conn.ExitError)(nil); len(there) > 0 && errors.As(err, &exit) {
+		env.Logf("sending all layers, since sending %d of %d failed: %s", len(digests)-len(there), len(digests), tail(exit.Stderr, 3))
+		err = s.load(ctx, env, img, nil)
+	}
+	if exit := (*conn.ExitError)(nil); errors.As(err, &exit) {
+		what := fmt.Sprintf("load %s into %s of %s", s.names()[0], n.engine, env.Target)
+		if n.free >= 0 && strings.Contains(exit.Stderr, "no space left") {
+			what += fmt.Sprintf(" (the image has %s; %s were free in %s)", size(img.size()), size(n.free), n.root)
+		}
+		return explain(exit, what)
+	}
+	return err
+}
+
+// Destroy takes the names away that mean this image on the host.
+func (s *Ship) Destroy(ctx context.Context, env *module.Env) error {
+	return s.node.forget(ctx, env, s.Namespace, s.names(), s.identities()...)
+}

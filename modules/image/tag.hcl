@@ -1,0 +1,5 @@
+step "image.tag" "antdb" {
+  on     = target.builder
+  source = step.antdb.id
+  tags   = ["crunchydata/antdb-ha:latest"]
+}
