@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -81,6 +82,9 @@ func removeContainers(ctx context.Context, engine docker.Engine) error {
 // lock keeps two runs of up or down from working at once. Its file lies beside the state folder's content only while one runs.
 func lock(lab layout.Lab) (unlock func(), err error) {
 	path := lab.State + ".lock"
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err

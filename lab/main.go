@@ -25,7 +25,7 @@ import (
 const manual = `lab brings up a small real site on this machine and takes it down without a trace.
 
   lab up                      control plane, three nodes, Docker Engine, PGO operator; run it again, it goes on where it was
-  lab status                  what runs, since when it answers, how much memory it takes
+  lab status                  what runs, its memory, its logs, the nodes
   lab ssh node1 uptime        a command on a node, as root
   antdbctl apply RUNBOOK --var-file $(lab site)
   lab down                    everything goes, except the cache
@@ -42,8 +42,8 @@ Folders:
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// root's PATH lacks these after a plain su
-	os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
+	// root's PATH lacks some of these after a plain su or sudo
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin")
 	lab, err := layout.Locate(sourceFolder())
 	if err == nil {
 		err = command(lab).ExecuteContext(ctx)
@@ -84,6 +84,9 @@ func sshCommand(lab layout.Lab) *cobra.Command {
 		Use: "ssh NODE [COMMAND...]", Short: "Open a shell on a node, or run a command there, as root",
 		Args: cobra.MinimumNArgs(1), DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "--help" || args[0] == "-h" {
+				return cmd.Help()
+			}
 			ssh := exec.CommandContext(cmd.Context(), "ssh", append([]string{"-F", lab.In("ssh_config")}, args...)...)
 			ssh.Stdin, ssh.Stdout, ssh.Stderr = os.Stdin, os.Stdout, os.Stderr
 			if err := ssh.Run(); err != nil {

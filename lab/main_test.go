@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -92,10 +91,9 @@ func TestSettingsOfTheKernelComeBack(t *testing.T) {
 	require.NoError(t, restoreSysctls(lab))
 }
 
-func TestRecyclerEndsWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	root := command(testLab(t))
+func TestRecyclerWithoutALabSaysSo(t *testing.T) {
+	lab := testLab(t)
+	root := command(lab)
 	root.SetArgs([]string{"recycle-volumes"})
-	require.Error(t, root.ExecuteContext(ctx), "without a kubeconfig it says so")
+	require.ErrorContains(t, root.Execute(), lab.Kubeconfig())
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -99,6 +100,9 @@ func (a *ascent) prepareHost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := exec.LookPath("go"); err != nil {
+		return errors.New(`Go is not in root's PATH, and Kubernetes is built with it: sudo env "PATH=$PATH" lab up`)
+	}
 	missing := debian.Missing()
 	if host.ID != "debian" {
 		return fmt.Errorf("this is %q, but the lab makes its images from the Debian sources of a Debian machine", host.ID)
@@ -110,6 +114,9 @@ func (a *ascent) prepareHost(ctx context.Context) error {
 		}
 	}
 	if a.sources, err = debian.Sources("/etc/apt", host.Codename); err != nil {
+		return err
+	}
+	if err := enoughRoom(a.lab.Cache); err != nil {
 		return err
 	}
 	if err := node.FreeNetworks(ctx); err != nil {

@@ -23,7 +23,6 @@ var tools = []struct{ command, pkg string }{
 	{"ip", "iproute2"},
 	{"mmdebstrap", "mmdebstrap"},
 	{"ssh", "openssh-client"},
-	{"git", "git"},
 	{"umount", "mount"},
 }
 
