@@ -130,12 +130,16 @@ func newEntry(name, path string) (entry, error) {
 // with docker's own client.
 func (c *buildContext) writeTo(w io.Writer) error {
 	tw := tar.NewWriter(w)
+	// docker looks for an archive in the first 512 bytes alone, where a header of extended attributes is none
+	if err := tw.WriteHeader(&tar.Header{Name: "./", Typeflag: tar.TypeDir, Mode: 0o755, Format: tar.FormatUSTAR}); err != nil {
+		return err
+	}
 	err := c.walk(func(e entry) error {
 		h, err := tar.FileInfoHeader(e.info, e.link)
 		if err != nil {
 			return err
 		}
-		h.Name, h.Format = e.name, tar.FormatPAX
+		h.Name = e.name
 		h.Uid, h.Gid, h.Uname, h.Gname = 0, 0, "", ""
 		if e.info.IsDir() {
 			h.Name += "/"
