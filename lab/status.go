@@ -17,6 +17,7 @@ import (
 	"github.com/adbsql/antdbctl/lab/control"
 	"github.com/adbsql/antdbctl/lab/docker"
 	"github.com/adbsql/antdbctl/lab/layout"
+	"github.com/adbsql/antdbctl/lab/node"
 	"github.com/adbsql/antdbctl/lab/proc"
 )
 
@@ -58,17 +59,21 @@ func printNodes(ctx context.Context, table *tabwriter.Writer, lab layout.Lab) {
 		fmt.Fprintf(os.Stderr, "lab: the API server does not answer: %v\n", err)
 	}
 	engine := docker.New(lab)
-	fmt.Fprintln(table, "\nNODE\tADDRESS\tCONTAINER\tKUBERNETES\tPODS")
+	fmt.Fprintln(table, "\nNODE\tADDRESS\tCONTAINER\tMEMORY\tOF PODS\tKUBERNETES\tPODS")
 	for _, n := range lab.All() {
-		container, err := engine.Do(ctx, "container", "inspect", "--format", "{{.State.Status}}", n.Name)
-		if err != nil {
-			container = "missing"
+		container, id := "missing", ""
+		if out, err := engine.Do(ctx, "container", "inspect", "--format", "{{.State.Status}} {{.Id}}", n.Name); err == nil {
+			container, id, _ = strings.Cut(out, " ")
 		}
 		kube := said[n.Name]
 		if kube == "" {
 			kube = "unknown\t"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", n.Name, n.IP, strings.TrimSpace(container), kube)
+		own, pods := int64(0), node.Memory(n.Name)
+		if id != "" {
+			own = node.Memory("engine/" + id)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d MiB\t%d MiB\t%s\n", n.Name, n.IP, container, own>>20, pods>>20, kube)
 	}
 }
 
