@@ -3,7 +3,7 @@ package kube
 import (
 	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -67,8 +67,7 @@ func searched(rules *clientcmd.ClientConfigLoadingRules) []string {
 // log goes nowhere: what matters comes back as errors, and the terminal is ours.
 var tune = sync.OnceFunc(func() {
 	features.ReplaceFeatureGates(withoutWatchList{features.FeatureGates()})
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
 })
 
 type withoutWatchList struct{ features.Gates }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -47,11 +48,12 @@ func unreachable(target, server string, err error) error {
 // podUnreachable explains why a pod could not be reached through the server.
 func (c *Cluster) podUnreachable(namespace, pod string, err error) error {
 	name := "pod " + pod + " in " + namespace
+	err = cause(err)
 	switch {
 	case apierrors.IsNotFound(err):
 		return &conn.Unreachable{Target: name, Err: errors.New("there is no such pod"),
 			Hint: "it may have been replaced since the target was known; apply again"}
-	case apierrors.IsForbidden(err):
+	case apierrors.IsForbidden(err), strings.Contains(err.Error(), "forbidden"): // SPDY gives only text
 		return &conn.Unreachable{Target: name, Err: err,
 			Hint: "this user needs the verbs get and create on pods/exec and pods/portforward"}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
 	"k8s.io/streaming/pkg/httpstream"
@@ -107,9 +108,19 @@ func (c *Cluster) forwarder(namespace, pod string) (httpstream.Dialer, error) {
 }
 
 // canFallBack reports that the server, or a proxy before it, does not speak
-// WebSocket here, and so has not begun anything yet.
+// WebSocket here, and so has not begun anything yet. That there is no such pod
+// needs no second opinion; a refused GET does, since roles written for SPDY
+// allow only POST.
 func canFallBack(err error) bool {
-	return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	return (httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)) && !apierrors.IsNotFound(cause(err))
+}
+
+// cause looks behind the failure of an upgrade, which does not unwrap.
+func cause(err error) error {
+	if u := (*httpstream.UpgradeFailureError)(nil); errors.As(err, &u) {
+		return u.Cause
+	}
+	return err
 }
 
 // forwarded is a forwarded connection. The pipe between the caller and the
