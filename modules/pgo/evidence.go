@@ -1,0 +1,102 @@
+package pgo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/adbsql/antdbctl/engine/module"
+)
+
+// blocked is what keeps a Deployment from making its pod.
+func blocked(d *appsv1.Deployment) string {
+	for _, c := range d.Status.Conditions {
+		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+			return fmt.Sprintf("%s: %s", c.Reason, c.Message)
+		}
+	}
+	return ""
+}
+
+// gaveUp is what Patroni logs when the first start of a cluster failed. The
+// container then ends with exit code 0, and starts again to fail again.
+const gaveUp = "removing initialize key after failed attempt to bootstrap the cluster"
+
+// crashed reports a database that failed to bootstrap, at its first failure:
+// trying again does not help, and each try leaves a copy of the data directory.
+func (p *place) crashed(ctx context.Context, v *view) error {
+	for _, pod := range v.databases() {
+		s := database(pod)
+		ended := s.LastTerminationState.Terminated
+		if s.State.Terminated != nil {
+			ended = s.State.Terminated
+		}
+		if ended == nil || s.Ready {
+			continue
+		}
+		tail := int64(400)
+		raw, err := p.kube.Clientset().CoreV1().Pods(p.namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
+			Container: "database", Previous: s.State.Terminated == nil, TailLines: &tail}).DoRaw(ctx)
+		if err != nil || !strings.Contains(string(raw), gaveUp) {
+			continue // another end: the verdict on the pod deals with it
+		}
+		evidence := append([]string{
+			fmt.Sprintf("pod %s on %s, image %s (%s)", pod.Name, pod.Spec.NodeName, s.Image, s.ImageID),
+			fmt.Sprintf("container database ended %d times, last with exit code %d (%s)", max(s.RestartCount, 1), ended.ExitCode, ended.Reason),
+		}, telling(string(raw))...)
+		return module.Explain(fmt.Errorf("the database of %s does not start: Patroni gave up bootstrapping it", p.name),
+			"correct what the first FATAL line says, in the image or in the settings; then remove the cluster and apply again", evidence...)
+	}
+	return nil
+}
+
+// telling picks the lines of a log that carry the cause.
+func telling(log string) []string {
+	var lines []string
+	for line := range strings.Lines(log) {
+		line = strings.TrimSpace(line)
+		for _, mark := range []string{"FATAL:", "PANIC:", "ERROR:", "DETAIL:", "HINT:", "initdb: error", "Permission denied", "No space left", "No such file", gaveUp} {
+			if strings.Contains(line, mark) && !slices.Contains(lines, line) {
+				lines = append(lines, line)
+				break
+			}
+		}
+	}
+	return lines[:min(len(lines), 12)]
+}
+
+func (p *place) jobEvidence(ctx context.Context, v *view, job string) []string {
+	var evidence []string
+	for i := range v.pods {
+		if v.pods[i].Labels["job-name"] == job {
+			evidence = append(evidence, p.kube.Evidence(ctx, &v.pods[i])...)
+		}
+		if v.pods[i].Labels["pgo-backrest-repo"] == "true" {
+			evidence = append(evidence, fmt.Sprintf("pod %s (the repository) is %s", v.pods[i].Name, v.pods[i].Status.Phase))
+		}
+	}
+	return append(evidence, p.claims(ctx)...)
+}
+
+// claims tells about volumes that are not there.
+func (p *place) claims(ctx context.Context) []string {
+	list, err := p.kube.Clientset().CoreV1().PersistentVolumeClaims(p.namespace).List(ctx, p.selector())
+	if err != nil {
+		return nil // evidence goes with another error and must not hide it
+	}
+	var lines []string
+	for _, claim := range list.Items {
+		if claim.Status.Phase != corev1.ClaimPending {
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("claim %s is Pending", claim.Name))
+		if events, err := p.kube.Events(ctx, p.namespace, claim.UID); err == nil && len(events) > 0 {
+			lines[len(lines)-1] += ": " + strings.TrimSpace(events[len(events)-1].Message)
+		}
+	}
+	return lines
+}

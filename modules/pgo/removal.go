@@ -1,0 +1,98 @@
+package pgo
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/adbsql/antdbctl/engine/module"
+)
+
+// Destroy has the operator take the cluster away, and waits until it is gone.
+func (c *Cluster) Destroy(ctx context.Context, env *module.Env) error {
+	p, err := c.open(env)
+	if err != nil {
+		return err
+	}
+	if c.seen == nil || c.seen.removal() == nil {
+		if err := p.api.remove(ctx, p.namespace, c.Name, !c.KeepBackups, !c.KeepData); err != nil {
+			return c.locate(err)
+		}
+	}
+	return p.awaitGone(ctx, env, c.KeepData, c.KeepBackups, c.ReadyTimeout)
+}
+
+// awaitGone waits until nothing is left of a cluster but what was to be kept.
+func (p *place) awaitGone(ctx context.Context, env *module.Env, keepData, keepBackups bool, limit time.Duration) error {
+	env.Phase(phaseRemoval)
+	started := time.Now()
+	for {
+		v, err := p.look(ctx, false)
+		if err != nil {
+			return p.interrupted(ctx, phaseRemoval, started, err)
+		}
+		left, err := p.leftovers(ctx, v, keepData, keepBackups)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		job := v.removal()
+		failed := job != nil && job.Status.Failed > 0
+		if failed || time.Since(started) > limit {
+			return p.stuck(ctx, failed, left, since(started))
+		}
+		select {
+		case <-ctx.Done():
+			return p.interrupted(ctx, phaseRemoval, started, ctx.Err())
+		case <-time.After(p.pace):
+		}
+	}
+}
+
+func (p *place) stuck(ctx context.Context, failed bool, left []string, after time.Duration) error {
+	err := fmt.Errorf("cluster %s is not gone after %s", p.name, after)
+	if failed {
+		err = fmt.Errorf("the operator's removal of cluster %s failed", p.name)
+	}
+	evidence := []string{"left: " + strings.Join(left, ", ")}
+	pods, listErr := p.kube.Clientset().CoreV1().Pods(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: "pgrmdata=true"})
+	if listErr == nil {
+		for i := range pods.Items {
+			if strings.HasPrefix(pods.Items[i].Name, p.name+"-rmdata-") {
+				evidence = append(evidence, p.kube.Evidence(ctx, &pods.Items[i])...)
+			}
+		}
+	}
+	return module.Explain(err, fmt.Sprintf("a cluster that Patroni never initialised must be cleaned by hand: "+
+		"kubectl -n %[1]s delete pgcluster %[2]s; kubectl -n %[1]s delete deploy,svc,job,cm,pgtask,pgreplica -l pg-cluster=%[2]s; "+
+		"then secret,pvc of that label, if the data may go", p.namespace, p.name), evidence...)
+}
+
+// leftovers names what is there and should not be.
+func (p *place) leftovers(ctx context.Context, v *view, keepData, keepBackups bool) ([]string, error) {
+	var left []string
+	if v.found != nil {
+		left = append(left, "Pgcluster "+p.name)
+	}
+	if j := v.removal(); j != nil {
+		left = append(left, "Job "+j.Name)
+	}
+	for _, d := range v.deployments {
+		left = append(left, "Deployment "+d.Name)
+	}
+	if v.service != nil {
+		left = append(left, "Service "+p.name)
+	}
+	claims, err := p.kube.Clientset().CoreV1().PersistentVolumeClaims(p.namespace).List(ctx, p.selector())
+	if err != nil {
+		return nil, fmt.Errorf("list claims of cluster %s in %s: %w", p.name, p.namespace, err)
+	}
+	for _, claim := range claims.Items {
+		if repo := claim.Name == p.name+"-pgbr-repo"; repo && !keepBackups || !repo && !keepData {
+			left = append(left, "PersistentVolumeClaim "+claim.Name)
+		}
+	}
+	return left, nil
+}
