@@ -92,7 +92,9 @@ LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/usr/bin:/bin:/opt/bin
 has() { command -v "$1" >/dev/null 2>&1; }
 say() { printf '%s\n' "$1 $2"; }
-has docker && say docker "$(docker version --format '{{.Client.Version}} {{with .Server}}{{.Version}}{{end}}' 2>/dev/null | head -n 1)" &
+patience=
+timeout 1 true 2>/dev/null && patience='timeout 10'
+has docker && say docker "$($patience docker version --format '{{.Client.Version}} {{with .Server}}{{.Version}}{{end}}' 2>/dev/null | head -n 1)" &
 has containerd && say containerd "$(containerd --version 2>/dev/null | head -n 1)" &
 has runc && say runc "$(runc --version 2>/dev/null | head -n 1)" &
 has kubelet && say kubelet "$(kubelet --version 2>/dev/null | head -n 1)" &

@@ -13,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/local"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/module/moduletest"
 )
@@ -102,6 +103,26 @@ func TestFactsOfAnotherSystem(t *testing.T) {
 	require.InDelta(t, 39.89, disk.FreeGiB, 0.001)
 	require.InDelta(t, 90, f.Offset, f.OffsetErr, "a clock without fractions is off by no more than the bound")
 	require.InDelta(t, 0.5, f.OffsetErr, 0.1)
+}
+
+// The engine of this docker does not answer; its client then says so and fails,
+// as docker does. These programs stand in for a node's, in the words they use.
+func TestFactsAskTheNodesPrograms(t *testing.T) {
+	bin := t.TempDir()
+	for name, script := range map[string]string{
+		"docker":     "printf '18.09.1 '; echo 'Cannot connect to the Docker daemon' >&2; exit 1",
+		"containerd": "echo 'containerd github.com/containerd/containerd v1.6.20 2806fc1'",
+		"kubelet":    "echo Kubernetes v1.34.4",
+		"runc":       "printf 'runc version 1.1.5\\ncommit: v1.1.5-0-gf19387a6\\nspec: 1.0.2-dev\\n'",
+	} {
+		write(t, bin+"/"+name, "#!/bin/sh\n"+script+"\n", 0o755)
+	}
+	h := withPath{local.New(), bin + ":" + os.Getenv("PATH")}
+	f := new(Facts)
+	_, err := f.Check(context.Background(), moduletest.Env(t, h))
+	require.NoError(t, err)
+	require.Equal(t, []string{"18.09.1", "", "1.6.20", "1.34.4", "1.1.5"},
+		[]string{f.Docker, f.Dockerd, f.Containerd, f.Kubelet, f.Runc})
 }
 
 func TestFactsCutShortAreAnError(t *testing.T) {
