@@ -4,6 +4,9 @@ package modules
 import (
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/modules/host"
+	"github.com/adbsql/antdbctl/modules/image"
+	"github.com/adbsql/antdbctl/modules/pgo"
+	"github.com/adbsql/antdbctl/modules/sql"
 )
 
 // Catalogue lists the modules that come with antdbctl.
@@ -15,5 +18,15 @@ func Catalogue() *module.Registry {
 		module.Of[host.File](),
 		module.Of[host.Line](),
 		module.Of[host.Service](),
+		module.Of[image.Build](),
+		module.Of[image.Inspect](),
+		module.Of[image.Load](),
+		module.Of[image.Save](),
+		module.Of[image.Ship](),
+		module.Of[image.Tag](),
+		module.Of[pgo.Cluster](),
+		module.Of[sql.Database](),
+		module.Of[sql.Query](),
+		module.Of[sql.Role](),
 	)
 }
