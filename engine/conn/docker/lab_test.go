@@ -1,0 +1,25 @@
+package docker
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// labSocket is the address of the lab's own engine.
+func labSocket(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs the lab's docker")
+	}
+	dir := os.Getenv("ANTDBCTL_LAB_DIR")
+	if dir == "" {
+		dir = "/run/antdbctl-lab"
+	}
+	path := filepath.Join(dir, "docker.sock")
+	_, err := os.Stat(path)
+	require.NoError(t, err, "the lab is not up; bring it up with: go -C lab run . up")
+	return "unix://" + path
+}
