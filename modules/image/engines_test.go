@@ -35,9 +35,11 @@ var engines struct {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for i := len(engines.run) - 1; i >= 0; i-- {
-		_ = engines.run[i].Process.Signal(syscall.SIGTERM)
-		_ = engines.run[i].Wait()
+	for _, daemon := range engines.run {
+		_ = daemon.Process.Signal(syscall.SIGTERM)
+	}
+	for _, daemon := range engines.run {
+		_ = daemon.Wait()
 	}
 	if engines.dir != "" {
 		_ = os.RemoveAll(engines.dir)
