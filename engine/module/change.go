@@ -1,5 +1,7 @@
 package module
 
+import "fmt"
+
 // Change is what Apply would do. The zero Change means nothing.
 type Change struct {
 	Action  Action
@@ -39,6 +41,17 @@ func (a Action) String() string { return actionNames[a] }
 
 // MarshalText makes actions words in JSON.
 func (a Action) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads the word.
+func (a *Action) UnmarshalText(text []byte) error {
+	for i, name := range actionNames {
+		if name == string(text) {
+			*a = Action(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown action %q", text)
+}
 
 // Symbol is the action's one-character mark in plans.
 func (a Action) Symbol() string {

@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/adbsql/antdbctl/engine/event"
+	"github.com/adbsql/antdbctl/engine/lang"
+	"github.com/adbsql/antdbctl/engine/secret"
+	"github.com/adbsql/antdbctl/engine/state"
+)
+
+// diary writes a run into the state. It is safe for concurrent use.
+type diary struct {
+	store    state.Store
+	run      string
+	clock    func() time.Time
+	redactor *secret.Redactor
+
+	mu    sync.Mutex
+	state *state.State
+	dirty bool
+}
+
+func openDiary(ctx context.Context, store state.Store, runbook, run string, clock func() time.Time, redactor *secret.Redactor) (*diary, error) {
+	s, err := store.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Runbook = runbook
+	return &diary{store: store, run: run, clock: clock, redactor: redactor, state: s}, nil
+}
+
+// note remembers how an instance ended. What changed the world, or failed to,
+// is saved at once; the rest is saved with it, or by Flush.
+func (d *diary) note(ctx context.Context, i *lang.Instance, status event.Status, summary string, value cty.Value) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.clock().UTC()
+	rec := d.state.Steps[i.Address()]
+	rec.Module, rec.Target, rec.Run, rec.Checked = i.Step.Entry.Name, i.Target.String(), d.run, now
+	rec.Status = state.Done
+	if status == event.Failed {
+		rec.Status = state.Failed
+	}
+	if status == event.Changed || status == event.Failed {
+		rec.Summary = d.redactor.Redact(summary)
+	}
+	if status == event.Changed {
+		rec.Changed = now
+	}
+	if value != cty.NilVal {
+		rec.Outputs = d.outputs(i, value)
+	}
+	d.state.Steps[i.Address()] = rec
+	d.dirty = true
+	if status == event.Unchanged {
+		return nil
+	}
+	return d.save(ctx)
+}
+
+// forget drops an instance that was destroyed.
+func (d *diary) forget(ctx context.Context, address string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.state.Steps, address)
+	d.dirty = true
+	return d.save(ctx)
+}
+
+// flush saves what is not saved yet.
+func (d *diary) flush(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.dirty {
+		return nil
+	}
+	return d.save(ctx)
+}
+
+func (d *diary) save(ctx context.Context) error {
+	if err := d.store.Save(context.WithoutCancel(ctx), d.state); err != nil {
+		return err
+	}
+	d.dirty = false
+	return nil
+}
+
+// outputs is the JSON of an instance's outputs, without secrets.
+func (d *diary) outputs(i *lang.Instance, value cty.Value) json.RawMessage {
+	attrs := map[string]json.RawMessage{}
+	for _, f := range i.Step.Entry.Outputs {
+		v := value.GetAttr(f.Name)
+		if v.Type().IsCapsuleType() || !v.IsWhollyKnown() {
+			continue
+		}
+		data, err := ctyjson.SimpleJSONValue{Value: v}.MarshalJSON()
+		if err != nil {
+			continue // a value with a capsule inside: nothing that a diary may hold
+		}
+		if clean := []byte(d.redactor.Redact(string(data))); json.Valid(clean) {
+			attrs[f.Name] = clean
+		}
+	}
+	data, err := json.Marshal(attrs)
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+// orphans are the addresses in the state that no step of the runbook has.
+func (d *diary) orphans(book *lang.Runbook) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var names []string
+	for address := range d.state.Steps {
+		if book.Step(stepOf(address)) == nil {
+			names = append(names, address)
+		}
+	}
+	return sorted(names)
+}
+
+// Addresses lists what s remembers, sorted.
+func Addresses(s *state.State) []string { return slices.Sorted(maps.Keys(s.Steps)) }
+
+// Forget drops addresses from the stored state. All of them must be there.
+func Forget(ctx context.Context, store state.Store, addresses []string) error {
+	unlock, err := store.Lock(ctx, whoami("state rm", time.Now()))
+	if err != nil {
+		return err
+	}
+	return errors.Join(forget(ctx, store, addresses), unlock())
+}
+
+func forget(ctx context.Context, store state.Store, addresses []string) error {
+	s, err := store.Load(ctx)
+	if err != nil {
+		return err
+	}
+	for _, address := range addresses {
+		if _, ok := s.Steps[address]; !ok {
+			return fmt.Errorf("the state has no %s: see antdbctl state list", address)
+		}
+		delete(s.Steps, address)
+	}
+	return store.Save(ctx, s)
+}

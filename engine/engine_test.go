@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/adbsql/antdbctl/engine/event"
+	"github.com/adbsql/antdbctl/engine/state"
+)
+
+const chain = hosts + `
+step "test.thing" "a" {
+  on  = target.nodes
+  key = "a"
+}
+step "test.thing" "b" {
+  on    = target.nodes
+  after = [step.a]
+  key   = "b"
+}
+step "test.thing" "all" {
+  key   = "all"
+  value = join(",", [for k, v in step.b : v.got])
+}
+`
+
+func TestApplyConvergesAndASecondApplyChangesNothing(t *testing.T) {
+	s := newSite(t, chain)
+	out := s.apply()
+	require.False(t, out.Failed)
+	require.Equal(t, map[event.Status]int{event.Changed: 7}, out.Counts)
+	require.Equal(t, "on,on,on", s.world.get("local/all"))
+	for _, f := range of[event.StepFinished](s.seen) {
+		require.True(t, f.Proved, f.Address)
+	}
+
+	writes := len(s.world.log)
+	out = s.apply()
+	require.Equal(t, map[event.Status]int{event.Unchanged: 7}, out.Counts)
+	require.Len(t, s.world.log, writes)
+	end := of[event.RunFinished](s.seen)[0]
+	require.EqualValues(t, 7, end.RoundTrips, "one look for each instance")
+}
+
+func TestDeletingTheStateChangesNothingInTheWorld(t *testing.T) {
+	s := newSite(t, chain)
+	s.apply()
+	writes := len(s.world.log)
+	require.NoError(t, os.RemoveAll(filepath.Join(s.dir, StateDir)))
+	out := s.apply()
+	require.Equal(t, map[event.Status]int{event.Unchanged: 7}, out.Counts)
+	require.Len(t, s.world.log, writes)
+}
+
+func TestAnUnreachableHostFailsItsLaneOnlyAndTheNextApplyFinishes(t *testing.T) {
+	s := newSite(t, chain)
+	s.world.down["node2"] = true
+	out := s.apply()
+	require.True(t, out.Failed)
+	require.Equal(t, map[event.Status]int{event.Changed: 4, event.Failed: 1, event.Skipped: 2}, out.Counts)
+	require.Equal(t, "on", s.world.get("node3/b"))
+	d := s.diagnostics()[0]
+	require.Equal(t, "node2", d.Host)
+	require.Equal(t, "start its sshd", d.Remedy)
+	require.Contains(t, d.Summary, "connection refused")
+
+	s.world.down["node2"] = false
+	out = s.apply()
+	require.False(t, out.Failed)
+	require.Equal(t, map[event.Status]int{event.Changed: 3, event.Unchanged: 4}, out.Counts)
+}
+
+func TestWhatDoesNotConvergeFails(t *testing.T) {
+	s := newSite(t, `step "test.thing" "a" { key = "a" }`)
+	s.world.stuck["local/a"] = true
+	require.True(t, s.apply().Failed)
+	require.Contains(t, s.diagnostics()[0].Summary, "did not converge")
+}
+
+func TestAFailureQuotesTheWholeStderrAndPointsAtTheArgument(t *testing.T) {
+	t.Setenv("TOKEN", "hunter2hunter2")
+	s := newSite(t, "secret \"token\" { env = \"TOKEN\" }\ntarget \"ssh\" \"h\" {\n  hosts    = [\"h\"]\n  password = secret.token\n}\nstep \"test.thing\" \"a\" {\n  on    = target.h\n  key   = \"a\"\n  value = \"x\"\n}\n")
+	s.world.fail["h/a"] = 1
+	require.True(t, s.apply().Failed)
+	d := s.diagnostics()[0]
+	require.Equal(t, 9, d.Line)
+	require.Equal(t, []string{"first line", "set failed: token=(secret)"}, d.Evidence)
+	logs, err := filepath.Glob(filepath.Join(s.dir, StateDir, "runs", "*"))
+	require.NoError(t, err)
+	for _, file := range append(logs, filepath.Join(s.dir, StateDir, "state.json")) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.NotContains(t, string(text), "hunter2")
+	}
+}
+
+func TestRetryTriesAgain(t *testing.T) {
+	s := newSite(t, "step \"test.thing\" \"a\" {\n  key = \"a\"\n  retry {\n    attempts = 3\n    delay = \"1ms\"\n  }\n}\n")
+	s.world.fail["local/a"] = 2
+	require.False(t, s.apply().Failed)
+	require.Len(t, s.world.log, 3)
+}
+
+func TestRollingStopsAfterTooManyFailures(t *testing.T) {
+	s := newSite(t, hosts+`
+step "test.thing" "a" {
+  on  = target.nodes
+  key = "a"
+  rolling {
+    batch        = 1
+    max_failures = 0
+  }
+}
+`)
+	s.world.fail["node2/a"] = 1
+	out := s.apply()
+	require.Equal(t, map[event.Status]int{event.Changed: 1, event.Failed: 1, event.Skipped: 1}, out.Counts)
+	require.Equal(t, []string{"node1/a", "node2/a"}, s.world.log)
+}
+
+func TestAnUnmetExpectationFailsTheStepWithItsHint(t *testing.T) {
+	s := newSite(t, "step \"test.look\" \"a\" {\n  key = \"a\"\n  expect \"there is something\" {\n    that = self.got != \"\"\n    hint = \"put something there\"\n  }\n}\nstep \"test.thing\" \"b\" {\n  key   = \"b\"\n  after = [step.a]\n}\n")
+	out := s.apply()
+	require.Equal(t, map[event.Status]int{event.Failed: 1, event.Skipped: 1}, out.Counts)
+	d := s.diagnostics()[0]
+	require.Contains(t, d.Summary, "there is something")
+	require.Contains(t, d.Detail, "put something there")
+	require.Empty(t, s.world.log)
+}
+
+func TestDestroyGoesBackwardsAndForgets(t *testing.T) {
+	s := newSite(t, chain)
+	s.apply()
+	s.world.log = nil
+	out, err := Destroy(context.Background(), s.cfg, s.load())
+	require.NoError(t, err)
+	require.Equal(t, map[event.Status]int{event.Destroyed: 7}, out.Counts)
+	require.Empty(t, s.world.keys)
+	require.Equal(t, "del local/all", s.world.log[0])
+	for _, last := range s.world.log[4:] {
+		require.True(t, strings.HasSuffix(last, "/a"), last)
+	}
+	st, err := state.NewFile(filepath.Join(s.dir, StateDir)).Load(context.Background())
+	require.NoError(t, err)
+	require.Empty(t, st.Steps)
+
+	out, err = Destroy(context.Background(), s.cfg, s.load())
+	require.NoError(t, err)
+	require.False(t, out.Failed)
+	require.Zero(t, out.Counts[event.Destroyed])
+}
+
+func TestNothingHappensWithoutApproval(t *testing.T) {
+	s := newSite(t, chain)
+	s.cfg.AutoApprove = false
+	s.cfg.Approve = func(_ context.Context, question string) (bool, error) {
+		require.Contains(t, question, "Apply?")
+		return false, nil
+	}
+	_, err := Apply(context.Background(), s.cfg, s.load(), nil)
+	require.ErrorIs(t, err, ErrDeclined)
+	require.Empty(t, s.world.log)
+	s.cfg.Approve = nil
+	_, err = Apply(context.Background(), s.cfg, s.load(), nil)
+	require.ErrorIs(t, err, ErrDeclined)
+	require.ErrorContains(t, err, "--auto-approve")
+}
+
+func TestTwoRunsAtOnceAreRefused(t *testing.T) {
+	s := newSite(t, `step "test.thing" "a" { key = "a" }`)
+	var second error
+	s.world.onSet = func(string) {
+		s.world.onSet = nil
+		_, second = state.NewFile(filepath.Join(s.dir, StateDir)).Lock(context.Background(), state.Owner{})
+	}
+	require.False(t, s.apply().Failed)
+	var locked *state.LockedError
+	require.ErrorAs(t, second, &locked)
+	require.Equal(t, "apply", locked.Owner.Command)
+}
+
+func TestAStopLetsWhatIsUnderWayFinishAndTheNextRunGoesOn(t *testing.T) {
+	s := newSite(t, chain)
+	stop := make(chan struct{})
+	s.cfg.Stop, s.cfg.Parallel = stop, 1
+	s.world.onSet = func(key string) {
+		if key == "node1/a" {
+			close(stop)
+		}
+	}
+	out := s.apply()
+	require.True(t, out.Interrupted)
+	require.Equal(t, 1, out.Counts[event.Changed])
+	require.Equal(t, "on", s.world.get("node1/a"))
+	s.world.onSet, s.cfg.Stop = nil, nil
+	out = s.apply()
+	require.Equal(t, map[event.Status]int{event.Changed: 6, event.Unchanged: 1}, out.Counts)
+}

@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/adbsql/antdbctl/engine/event"
+)
+
+const lookAfter = `
+step "test.thing" "a" { key = "a" }
+step "test.look" "seen" {
+  key   = "a"
+  after = [step.a]
+}
+step "test.thing" "copy" {
+  key   = "copy"
+  value = "is ${step.a.got}"
+}
+step "test.thing" "other" {
+  key   = "other"
+  after = [step.a]
+}
+step "test.thing" "apart" { key = "apart" }
+`
+
+func TestAPlanSaysWhatItKnowsAndNoMore(t *testing.T) {
+	s := newSite(t, lookAfter)
+	s.world.keys["local/apart"] = "on"
+	plan, out := s.plan()
+	require.True(t, out.Changes)
+	require.Empty(t, s.world.log, "a plan changes nothing")
+	require.Equal(t, []string{
+		"a certain set a",
+		"apart unchanged",
+		"copy deferred known after a",
+		"other expected set other",
+		"seen deferred known after a",
+	}, planned(plan))
+}
+
+func TestAPlanOfAConvergedWorldIsEmpty(t *testing.T) {
+	s := newSite(t, lookAfter)
+	s.apply()
+	plan, out := s.plan()
+	require.False(t, out.Changes)
+	for _, line := range plan.Lines {
+		require.Equal(t, event.Unchanged, line.Status, line.Address)
+	}
+}
+
+func TestWhatLooksDoneBehindAChangeIsDeferred(t *testing.T) {
+	s := newSite(t, lookAfter)
+	s.world.keys["local/other"] = "on"
+	plan, _ := s.plan()
+	require.Contains(t, planned(plan), "other deferred looks done; checked again after a")
+}
+
+func TestASavedPlanIsAppliedWhileTheWorldStandsStill(t *testing.T) {
+	s := newSite(t, lookAfter)
+	plan, _ := s.plan()
+	file := filepath.Join(t.TempDir(), "x.plan")
+	require.NoError(t, plan.Save(file))
+	loaded, err := LoadPlan(file)
+	require.NoError(t, err)
+	out, err := Apply(context.Background(), s.cfg, s.load(), loaded)
+	require.NoError(t, err)
+	require.False(t, out.Failed)
+	require.Equal(t, 5, out.Counts[event.Changed]+out.Counts[event.Unchanged])
+	require.Equal(t, "is on", s.world.get("local/copy"))
+}
+
+func TestASavedPlanIsRefusedWhenTheWorldHasMoved(t *testing.T) {
+	s := newSite(t, lookAfter)
+	plan, _ := s.plan()
+	s.world.keys["local/a"] = "off"
+	out, err := Apply(context.Background(), s.cfg, s.load(), plan)
+	require.NoError(t, err)
+	require.True(t, out.Failed)
+	require.Contains(t, s.diagnostics()[0].Summary, "the world has moved")
+	require.Contains(t, s.diagnostics()[0].Summary, "a: planned certain (set a), now certain (set a)")
+	require.Empty(t, s.world.log)
+
+	s.write(lookAfter + "# a comment\n")
+	out, err = Apply(context.Background(), s.cfg, s.load(), plan)
+	require.NoError(t, err)
+	require.True(t, out.Failed)
+	require.Contains(t, s.diagnostics()[0].Summary, "the runbook was changed")
+}
+
+func TestAPlaybookFindsTheCauseOfAFailure(t *testing.T) {
+	book := `
+step "test.thing" "a" { key = "a" }
+playbook "why" {
+  watch = [step.a]
+  look "test.look" "log" { key = "log" }
+  finding "it is full" {
+    when   = strcontains(look.log.got, "full")
+    cause  = "No room: ${look.log.got}"
+    remedy = "Make room."
+  }
+  finding "it is empty" {
+    when  = look.log.got == ""
+    cause = "Nothing there."
+    remedy = "Wait."
+  }
+}
+`
+	s := newSite(t, book)
+	s.world.fail["local/a"] = 1
+	s.world.keys["local/log"] = "disk full"
+	require.True(t, s.apply().Failed)
+	found := of[event.Finding](s.seen)
+	require.Len(t, found, 1)
+	require.Equal(t, "No room: disk full", found[0].Cause)
+	require.Equal(t, "Make room.", found[0].Remedy)
+
+	out, err := Diagnose(context.Background(), s.cfg, s.load(), nil)
+	require.NoError(t, err)
+	require.False(t, out.Failed)
+	require.Len(t, of[event.Finding](s.seen), 1)
+}
