@@ -1,0 +1,77 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"charm.land/lipgloss/v2"
+
+	"github.com/adbsql/antdbctl/engine/event"
+	"github.com/adbsql/antdbctl/engine/module"
+)
+
+// style colours text, or leaves it as it is. Every line makes sense without.
+type style struct{ on bool }
+
+func (s style) paint(color, text string) string {
+	if !s.on || text == "" {
+		return text
+	}
+	return lipgloss.NewStyle().Foreground(lipgloss.Color(color)).Render(text)
+}
+
+func (s style) good(text string) string { return s.paint("2", text) }
+func (s style) bad(text string) string  { return s.paint("1", text) }
+func (s style) warn(text string) string { return s.paint("3", text) }
+func (s style) dim(text string) string  { return s.paint("8", text) }
+
+func (s style) action(a module.Action, status event.Status) string {
+	switch {
+	case status == event.Deferred:
+		return s.dim("?")
+	case a == module.Create:
+		return s.good(a.Symbol())
+	case a == module.Delete, a == module.Replace:
+		return s.bad(a.Symbol())
+	}
+	return s.warn(a.Symbol())
+}
+
+// size says a size in powers of 1024.
+func size(n int64) string {
+	const units = "KMGTP"
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, u := float64(n)/1024, 0
+	for v >= 1024 && u < len(units)-1 {
+		v, u = v/1024, u+1
+	}
+	return fmt.Sprintf("%.1f %ciB", v, units[u])
+}
+
+func amount(n int64, unit string) string {
+	if unit == "B" {
+		return size(n)
+	}
+	return strings.TrimSpace(fmt.Sprintf("%d %s", n, unit))
+}
+
+func seconds(s float64) string {
+	if s >= 90 {
+		return time.Duration(s * float64(time.Second)).Round(time.Second).String()
+	}
+	if s >= 10 {
+		return fmt.Sprintf("%.1f s", s)
+	}
+	return fmt.Sprintf("%.2f s", s)
+}
+
+// plural is "1 step", "2 steps".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,181 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/adbsql/antdbctl/engine/diag"
+	"github.com/adbsql/antdbctl/engine/event"
+)
+
+// Options of a Text sink.
+type Options struct {
+	Color   bool
+	Width   int  // columns; 0 for 100
+	Verbose bool // also what did not change, and whole logs
+	Quiet   bool // no log lines of steps that went well
+}
+
+// progressEvery is how often a plain log repeats the progress of a long step.
+const progressEvery = 5 * time.Second
+
+// Text writes a run as plain lines, each of which stands for itself: for logs,
+// pipes and dumb terminals.
+type Text struct {
+	w    io.Writer
+	opts Options
+	style
+
+	mu       sync.Mutex
+	header   event.RunStarted
+	plan     []event.StepPlanned
+	progress map[string]time.Time
+}
+
+// NewText writes to w.
+func NewText(w io.Writer, opts Options) *Text {
+	if opts.Width <= 0 {
+		opts.Width = 100
+	}
+	return &Text{w: w, opts: opts, style: style{opts.Color}, progress: map[string]time.Time{}}
+}
+
+// Emit implements event.Sink.
+func (t *Text) Emit(e event.Envelope) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch ev := e.Event.(type) {
+	case event.RunStarted:
+		t.header = ev
+	case event.StepPlanned:
+		t.plan = append(t.plan, ev)
+	case event.PlanFinished:
+		t.printPlan(ev)
+	case event.StepPhase:
+		t.printf("    %s %s\n", t.dim(ev.Address+":"), ev.Phase)
+	case event.StepProgress:
+		t.printProgress(e.Time, ev)
+	case event.StepLog:
+		if !t.opts.Quiet {
+			t.printf("    %s %s\n", t.dim(ev.Address+" │"), ev.Line)
+		}
+	case event.StepFinished:
+		t.printFinished(ev)
+	case event.Diagnosed:
+		t.printDiags(ev.Diagnostics)
+	case event.Finding:
+		t.printFinding(ev)
+	case event.PlaybookFinished:
+		t.printPlaybook(ev)
+	case event.RunFinished:
+		t.printEnd(e.Run, ev)
+	}
+}
+
+func (t *Text) printf(format string, args ...any) { fmt.Fprintf(t.w, format, args...) }
+
+func (t *Text) printProgress(now time.Time, p event.StepProgress) {
+	last, seen := t.progress[p.Address]
+	if !seen {
+		t.progress[p.Address] = now
+		return
+	}
+	if now.Sub(last) < progressEvery {
+		return
+	}
+	t.progress[p.Address] = now
+	text := amount(p.Done, p.Unit)
+	if p.Total > 0 {
+		text = fmt.Sprintf("%s of %s (%d %%)", text, amount(p.Total, p.Unit), p.Done*100/p.Total)
+	}
+	t.printf("    %s %s\n", t.dim(p.Address+":"), text)
+}
+
+func (t *Text) printFinished(f event.StepFinished) {
+	fanOut := strings.Contains(f.Address, "[")
+	switch f.Status {
+	case event.Changed, event.Destroyed:
+		note := f.Summary
+		if f.Proved {
+			note += t.dim(" · converged")
+		}
+		t.printf("  %s %s  %s  %s\n", t.good("✓"), f.Address, t.dim(seconds(f.Seconds)), note)
+	case event.Unchanged:
+		if !fanOut || t.opts.Verbose {
+			t.printf("  %s %s  %s\n", t.dim("="), f.Address, t.dim(seconds(f.Seconds)))
+		}
+	case event.Failed:
+		t.printf("  %s %s  %s  after %s\n", t.bad("✗"), f.Address, f.Module, seconds(f.Seconds))
+		t.printDiags(f.Diagnostics)
+	case event.Skipped, event.Cancelled:
+		t.printf("  %s %s  %s: %s\n", t.warn("-"), f.Address, f.Status, f.Needs)
+	}
+}
+
+func (t *Text) printDiags(diags []diag.Diagnostic) {
+	if len(diags) > 0 {
+		diag.Text(t.w, diags, diag.Options{Color: t.opts.Color, Width: t.opts.Width})
+	}
+}
+
+func (t *Text) printFinding(f event.Finding) {
+	t.printf("\n  %s %s\n", t.bad("Finding"), f.Title)
+	t.printf("  Cause    %s\n", f.Cause)
+	for n, line := range f.Evidence {
+		label := "         "
+		if n == 0 {
+			label = "Evidence "
+		}
+		t.printf("  %s%s\n", label, line)
+	}
+	if f.Remedy != "" {
+		t.printf("  Remedy   %s\n", f.Remedy)
+	}
+}
+
+func (t *Text) printPlaybook(p event.PlaybookFinished) {
+	text := "nothing found"
+	if p.Findings > 0 {
+		text = plural(p.Findings, "finding")
+	}
+	if p.Blind > 0 {
+		text += fmt.Sprintf("; %s could not be taken", plural(p.Blind, "look"))
+	}
+	t.printf("\n  %s  playbook %q\n", text, p.Playbook)
+}
+
+func (t *Text) printEnd(run string, f event.RunFinished) {
+	n := f.Counts
+	switch {
+	case f.Command == "plan" || f.Command == "diagnose" && f.OK:
+		return
+	case f.Interrupted:
+		t.printf("\n%s %s. Applying again goes on from here.\n", t.warn("Interrupted:"), t.tally(n))
+	case !f.OK:
+		t.printf("\n%s. %s\n", t.bad(t.tally(n)), "Applying again goes on from here.")
+	case n[event.Changed]+n[event.Destroyed] == 0:
+		t.printf("\n%s unchanged · proved in %s with %s\n", plural(n[event.Unchanged], "instance"), seconds(f.Seconds), plural(int(f.RoundTrips), "round trip"))
+	default:
+		t.printf("\n%s · %s · run %s  %s\n", t.good(t.tally(n)), seconds(f.Seconds), run, t.dim("(antdbctl show "+run+")"))
+	}
+	for _, o := range f.Outputs {
+		t.printf("  %s = %v\n", o.Name, o.Value)
+	}
+}
+
+// tally lists counts, what matters first.
+func (t *Text) tally(n map[event.Status]int) string {
+	var parts []string
+	for _, s := range []event.Status{event.Failed, event.Skipped, event.Cancelled, event.Changed, event.Destroyed, event.Unchanged} {
+		if n[s] > 0 || s == event.Unchanged && n[event.Changed] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[s], s))
+		}
+	}
+	if parts == nil {
+		return "nothing done"
+	}
+	return strings.Join(parts, ", ")
+}
