@@ -20,8 +20,8 @@ variable "port" {
   default = 5432
 
   validation {
-    condition = var.port >= 1024 && var.port < 65536
-    message   = "A port from 1024 to 65535, please."
+    condition     = var.port >= 1024 && var.port < 65536
+    error_message = "A port from 1024 to 65535, please."
   }
 }
 

@@ -1,0 +1,54 @@
+# make demo       the whole story on this machine: lab, rollout, rollout again
+# make demo-down  takes the lab away without a trace
+# make test       everything, on real parts
+# make test-short what needs no root, no docker and no cluster: under a minute
+
+SHELL   := /bin/bash
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOFLAGS := -buildvcs=false
+export GOFLAGS
+
+LAB_DIR ?= $(or $(ANTDBCTL_LAB_DIR),/run/antdbctl-lab)
+LAB      = bin/antdbctl-lab
+SITE     = $(LAB_DIR)/site.hcl
+
+.PHONY: build lab demo demo-down test test-short vet docs bench clean
+
+build: bin/antdbctl
+
+bin/antdbctl: $(shell find cmd engine modules docs -name '*.go' -o -name '*.hcl' 2>/dev/null) go.mod go.sum
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/antdbctl
+
+$(LAB): $(shell find lab -type f 2>/dev/null)
+	cd lab && go build -o ../$@ .
+
+lab: $(LAB)
+	$(LAB) up
+
+demo: bin/antdbctl lab
+	lab/demo.sh bin/antdbctl $(SITE)
+
+demo-down: $(LAB)
+	$(LAB) down
+
+vet:
+	@unformatted=$$(gofmt -l cmd engine modules docs examples lab bench 2>/dev/null); \
+	  if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	cd lab && go vet ./...
+
+test-short:
+	go test -short ./...
+
+test: vet bin/antdbctl lab
+	go test -timeout 30m ./...
+	cd lab && go test -timeout 30m ./...
+
+docs:
+	go test ./docs -update
+
+bench: bin/antdbctl
+	go run ./bench/ssh
+
+clean:
+	rm -rf bin

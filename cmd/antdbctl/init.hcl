@@ -1,0 +1,37 @@
+# A first runbook: one folder and one file on this machine.
+#   antdbctl plan .      shows what would change
+#   antdbctl apply .     makes it so; a second time there is nothing to do
+#   antdbctl destroy .   takes it back
+
+runbook "first" {
+  title = "A folder and a greeting"
+}
+
+variable "name" {
+  type        = string
+  default     = "AntDB"
+  description = "Who is greeted."
+}
+
+locals {
+  folder = abspath("demo")
+}
+
+step "host.directory" "folder" {
+  path = local.folder
+  mode = "0755"
+}
+
+step "host.file" "greeting" {
+  path    = "${step.folder.path}/greeting.txt"
+  content = "Welcome to ${var.name}.\n"
+
+  expect "the greeting is readable" {
+    that = self.mode == "0644"
+    hint = "Another program changed the mode while this one ran."
+  }
+}
+
+output "greeting" {
+  value = step.greeting.path
+}

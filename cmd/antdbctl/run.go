@@ -1,0 +1,171 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/adbsql/antdbctl/engine"
+)
+
+// path is a command's one optional argument: a runbook, a file or a folder.
+func path(args []string) string {
+	if len(args) == 0 {
+		return "."
+	}
+	return args[0]
+}
+
+func (a *app) planCommand() *cobra.Command {
+	var out string
+	var detailed bool
+	c := &cobra.Command{
+		Use:   "plan [runbook]",
+		Short: "Show what an apply would change, and change nothing",
+		Long: `Plan asks every target how things are and shows what an apply would change.
+What cannot be known before another step is done is shown as deferred, with the
+step it waits for: a plan never guesses.`,
+		Example: `  antdbctl plan runbooks/antdb-rollout.hcl --var-file site.hcl
+  antdbctl plan --out rollout.plan && antdbctl apply rollout.plan`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			book, err := a.load(path(args))
+			if err != nil {
+				return err
+			}
+			plan, outcome, err := engine.Plan(c.Context(), a.config(false), book)
+			if err == nil && !outcome.Failed && out != "" {
+				err = plan.Save(out)
+			}
+			if err == nil && detailed && !outcome.Failed && outcome.Changes {
+				return exit{exitChanges}
+			}
+			return ended(outcome, err)
+		},
+	}
+	a.bookFlags(c)
+	a.runFlags(c)
+	c.Flags().StringVar(&out, "out", "", "save the plan to `file`, for apply")
+	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit 2 when there are changes")
+	return c
+}
+
+func (a *app) applyCommand() *cobra.Command {
+	var approve bool
+	c := &cobra.Command{
+		Use:   "apply [runbook | saved plan]",
+		Short: "Make it so, and prove it",
+		Long: `Apply shows the plan, asks, makes the changes and looks again at each to prove
+it. Every step that is done stays done: after a failure, apply again goes on
+from there. A saved plan is applied only while the world is still as it was.`,
+		Example: `  antdbctl apply examples/hello
+  antdbctl apply runbooks/antdb-rollout.hcl --var-file site.hcl --auto-approve
+  antdbctl apply rollout.plan`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			saved, err := a.savedPlan(path(args))
+			if err != nil {
+				return err
+			}
+			from := path(args)
+			if saved != nil {
+				from = saved.Runbook
+			}
+			book, err := a.load(from)
+			if err != nil {
+				return err
+			}
+			outcome, err := engine.Apply(c.Context(), a.config(approve || saved != nil), book, saved)
+			return ended(outcome, err)
+		},
+	}
+	a.bookFlags(c)
+	a.runFlags(c)
+	c.Flags().BoolVar(&approve, "auto-approve", false, "do not ask")
+	return c
+}
+
+// savedPlan reads path when it is a saved plan, and takes its variables.
+func (a *app) savedPlan(path string) (*engine.SavedPlan, error) {
+	if info, err := os.Stat(path); err != nil || info.IsDir() {
+		return nil, nil // load says what is wrong with it
+	}
+	plan, err := engine.LoadPlan(path)
+	if errors.Is(err, engine.ErrNotAPlan) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(a.vars)+len(a.varFiles) > 0 {
+		return nil, errors.New("a saved plan holds its variables: --var and --var-file cannot be given with it")
+	}
+	for _, name := range plan.VariableNames() {
+		a.vars = append(a.vars, name+"="+plan.Variables[name])
+	}
+	return plan, nil
+}
+
+func (a *app) destroyCommand() *cobra.Command {
+	var approve bool
+	c := &cobra.Command{
+		Use:   "destroy [runbook]",
+		Short: "Take back what the runbook made",
+		Long: `Destroy looks which of the runbook's steps have left something that can be taken
+back, shows it, asks, and takes it back in the opposite order.`,
+		Example: `  antdbctl destroy examples/hello`,
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			book, err := a.load(path(args))
+			if err != nil {
+				return err
+			}
+			outcome, err := engine.Destroy(c.Context(), a.config(approve), book)
+			return ended(outcome, err)
+		},
+	}
+	a.bookFlags(c)
+	a.runFlags(c)
+	c.Flags().BoolVar(&approve, "auto-approve", false, "do not ask")
+	return c
+}
+
+func (a *app) diagnoseCommand() *cobra.Command {
+	var playbooks []string
+	c := &cobra.Command{
+		Use:     "diagnose [runbook]",
+		Short:   "Look for causes, with the runbook's playbooks",
+		Example: `  antdbctl diagnose runbooks/antdb-rollout.hcl --var-file site.hcl`,
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			book, err := a.load(path(args))
+			if err != nil {
+				return err
+			}
+			outcome, err := engine.Diagnose(c.Context(), a.config(true), book, playbooks)
+			return ended(outcome, err)
+		},
+	}
+	a.bookFlags(c)
+	a.runFlags(c)
+	c.Flags().StringArrayVar(&playbooks, "playbook", nil, "only this playbook; may be repeated")
+	return c
+}
+
+func (a *app) runFlags(c *cobra.Command) {
+	c.Flags().IntVar(&a.parallel, "parallel", 32, "instances at work at once")
+}
+
+// ended turns how a run went into the program's exit.
+func ended(o engine.Outcome, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case o.Interrupted:
+		return exit{exitInterrupted}
+	case o.Failed:
+		return exit{exitError}
+	}
+	return nil
+}

@@ -1,0 +1,301 @@
+# The whole rollout of AntDB on Kubernetes with the Crunchy operator (PGO 4.2.1):
+# look at the nodes, build the image, bring it to every node, create the cluster,
+# set the user's password, and prove that everybody can log in.
+#
+#   export ANTDB_TESTUSER_PASSWORD=…
+#   antdbctl apply runbooks/antdb-rollout.hcl --var-file site.hcl
+
+runbook "antdb-rollout" {
+  title = "AntDB on Kubernetes, one primary, by the Crunchy operator 4.2.1"
+}
+
+# --- The site -------------------------------------------------------------
+
+variable "nodes" {
+  type        = map(object({ address = string, port = optional(number, 22), labels = optional(list(string), []) }))
+  description = "Every machine that a pod may start on."
+}
+
+variable "ssh_config" {
+  type        = string
+  default     = "~/.ssh/config"
+  description = "OpenSSH client configuration used to reach the nodes."
+}
+
+variable "ssh_identity" {
+  type        = string
+  default     = null
+  description = "Private key for the nodes, beside those of the agent and ssh_config."
+}
+
+variable "known_hosts" {
+  type        = string
+  default     = "~/.ssh/known_hosts"
+  description = "Host keys of the nodes. An unknown or changed key stops the rollout."
+}
+
+variable "docker_host" {
+  type        = string
+  default     = null
+  description = "Docker Engine that builds the image; the environment's by default."
+}
+
+variable "kubeconfig" {
+  type        = string
+  default     = null
+  description = "Access to the cluster; $KUBECONFIG or ~/.kube/config by default."
+}
+
+variable "pgo_url" {
+  type        = string
+  default     = null
+  description = "The operator's apiserver; by default reached by a port-forward to its Service."
+}
+
+variable "pgo_certs" {
+  type        = string
+  description = "Folder with ca.crt, client.crt and client.key of the operator's apiserver."
+}
+
+variable "pgouser_file" {
+  type        = string
+  default     = "~/.pgouser"
+  description = "File with one line user:password for the operator's apiserver."
+}
+
+# --- The database ---------------------------------------------------------
+
+variable "cluster" {
+  type    = string
+  default = "antdb"
+}
+
+variable "namespace" {
+  type        = string
+  default     = "pgouser1"
+  description = "Namespace that the operator manages."
+}
+
+variable "image" {
+  type    = string
+  default = "crunchydata/antdb-ha:latest"
+}
+
+variable "build_args" {
+  type = map(string)
+  default = {
+    PG_MAJOR = "15", PG_LBL = "15", BACKREST_VER = "2.45", PGAUDIT_LBL = "15", PATRONI_VER = "3.0.2"
+  }
+  description = "ANTDB_TARBALL = \"antdb.tar.gz\" builds with the AntDB server in images/antdb-ha/pkg."
+}
+
+variable "version_pattern" {
+  type        = string
+  default     = "PostgreSQL 15\\."
+  description = "What select version() must match, such as \"ADB 4\\\\.1\" for AntDB 4.1."
+}
+
+secret "testuser" {
+  env = "ANTDB_TESTUSER_PASSWORD"
+}
+
+# --- Where ----------------------------------------------------------------
+
+target "docker" "builder" {
+  host = var.docker_host
+}
+
+target "ssh" "nodes" {
+  hosts       = var.nodes
+  user        = "root"
+  ssh_config  = var.ssh_config
+  identity    = var.ssh_identity
+  known_hosts = var.known_hosts
+}
+
+target "kubernetes" "site" {
+  kubeconfig = var.kubeconfig
+  namespace  = var.namespace
+}
+
+# --- Before anything changes ----------------------------------------------
+
+step "host.facts" "preflight" {
+  on    = target.nodes
+  paths = ["/var/lib/containerd"]
+
+  expect "the node runs a container runtime" {
+    that = self.containerd != "" || self.docker != ""
+    hint = "Install containerd or Docker Engine on this node."
+  }
+
+  expect "the node is part of Kubernetes 1.13 or newer" {
+    that = can(regex("^v?1\\.(1[3-9]|[2-9][0-9])", self.kubelet))
+    hint = "The operator's pods can only start where a kubelet runs."
+  }
+
+  expect "there is room for the image" {
+    that = self.disks["/var/lib/containerd"].free_gib >= 2
+    hint = "Free at least 2 GiB under /var/lib/containerd."
+  }
+
+  expect "the clock is right" {
+    that = abs(self.clock_offset) < 5
+    hint = "Clocks further apart make Patroni's leases and TLS fail: run chrony on every node."
+  }
+}
+
+# --- The image ------------------------------------------------------------
+
+step "image.build" "antdb" {
+  on      = target.builder
+  after   = [step.preflight]
+  context = "../images/antdb-ha"
+  tags    = ["antdb-ha:latest"]
+  args    = var.build_args
+  network = "host"
+}
+
+step "image.tag" "release" {
+  on     = target.builder
+  source = step.antdb.id
+  tags   = [var.image]
+}
+
+step "image.inspect" "content" {
+  on    = target.builder
+  image = step.release.id
+  files = ["/opt/cpm/bin/bootstrap-postgres-ha.sh", "/usr/pgsql-${var.build_args.PG_MAJOR}/lib/pgaudit.so"]
+
+  expect "the image carries pgaudit" {
+    that = self.files["/usr/pgsql-${var.build_args.PG_MAJOR}/lib/pgaudit.so"].exists
+    hint = "The operator's settings preload pgaudit: compile it into the AntDB tarball, or the database will not start."
+  }
+
+  expect "it starts as the operator expects" {
+    that = self.files["/opt/cpm/bin/bootstrap-postgres-ha.sh"].exists && self.config.user == "26"
+    hint = "The operator's pods call /opt/cpm/bin/bootstrap-postgres-ha.sh as user 26."
+  }
+}
+
+step "image.ship" "nodes" {
+  on    = target.nodes
+  after = [step.content]
+  from  = target.builder
+  image = step.release.id
+  ref   = var.image
+}
+
+# --- The cluster ----------------------------------------------------------
+
+step "pgo.cluster" "cluster" {
+  on      = target.site
+  after   = [step.nodes]
+  name    = var.cluster
+  image   = var.image
+  timeout = "15m"
+
+  api {
+    url          = var.pgo_url
+    ca           = "${var.pgo_certs}/ca.crt"
+    cert         = "${var.pgo_certs}/client.crt"
+    key          = "${var.pgo_certs}/client.key"
+    pgouser_file = var.pgouser_file
+  }
+}
+
+step "k8s.wait" "backup" {
+  on        = target.site
+  kind      = "Job"
+  selector  = "pg-cluster=${step.cluster.name},backrest-command=backup"
+  condition = "complete"
+}
+
+# --- The database ---------------------------------------------------------
+
+step "sql.role" "testuser" {
+  on       = step.cluster.primary
+  role     = "testuser"
+  password = secret.testuser
+}
+
+step "sql.query" "version" {
+  on  = step.cluster.primary
+  sql = "select version()"
+
+  expect "the server is the one that was asked for" {
+    that = can(regex(var.version_pattern, self.rows[0].version))
+    hint = "Another image than ${var.image} runs in this pod: compare step.cluster.image_id."
+  }
+}
+
+step "sql.query" "databases" {
+  on  = step.cluster.primary
+  sql = "select datname, pg_encoding_to_char(encoding) as encoding, datcollate from pg_database order by datname"
+
+  expect "userdb is there and UTF8" {
+    that = anytrue([for r in self.rows : r.datname == "userdb" && r.encoding == "UTF8"])
+  }
+}
+
+step "sql.query" "roles" {
+  on  = step.cluster.primary
+  sql = "select rolname, rolsuper, rolreplication, rolcanlogin from pg_roles order by rolname"
+
+  expect "the operator's users are there" {
+    that = length(setsubtract(["postgres", "primaryuser", "testuser"], [for r in self.rows : r.rolname])) == 0
+  }
+}
+
+# --- Everybody can log in -------------------------------------------------
+
+step "sql.query" "login" {
+  on       = target.nodes.hosts[keys(var.nodes)[0]]
+  for_each = { pod = step.cluster.pod_ip, service = step.cluster.service_ip }
+  host     = each.value
+  database = "userdb"
+  user     = step.testuser.role
+  password = secret.testuser
+  sql      = "select current_user as me, current_database() as db"
+
+  expect "the user reaches the database by its ${each.key} address" {
+    that = self.rows[0].me == "testuser" && self.rows[0].db == "userdb"
+  }
+}
+
+output "conn_url" {
+  value = step.cluster.conn_url
+}
+
+output "service" {
+  value = "${step.cluster.service_ip}:5432"
+}
+
+output "version" {
+  value = step.version.rows[0].version
+}
+
+# --- When it fails --------------------------------------------------------
+
+playbook "the database does not start" {
+  watch = [step.cluster]
+
+  look "k8s.logs" "database" {
+    on        = target.site
+    selector  = "pg-cluster=${var.cluster},pgo-pg-database=true"
+    container = "database"
+    tail      = 200
+  }
+
+  finding "pgaudit is missing" {
+    when   = strcontains(look.database.text, "could not access file \"pgaudit.so\"")
+    cause  = "The operator's settings preload pgaudit, and the image has no pgaudit.so for this server."
+    remedy = "Compile pgaudit into the AntDB tarball in images/antdb-ha/pkg, then apply again."
+  }
+
+  finding "the data directory cannot be written" {
+    when   = strcontains(look.database.text, "Permission denied")
+    cause  = "The volume is not writable by user 26, which the database runs as."
+    remedy = "chown 26:26 the volume's folder on the node, then apply again."
+  }
+}
