@@ -214,17 +214,21 @@ func TestFileIsGivenToItsOwnerByNameOrNumber(t *testing.T) {
 
 func TestFileOnAFullDiskLeavesNothingBehind(t *testing.T) {
 	needsRoot(t)
-	everywhere(t, func(t *testing.T, h conn.Host, dir string) {
+	small := func(t *testing.T) string {
+		dir := t.TempDir()
 		out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", dir).CombinedOutput()
 		if err != nil {
 			t.Skipf("needs the right to mount: %s", out)
 		}
 		t.Cleanup(func() { require.NoError(t, exec.Command("umount", dir).Run()) })
+		return dir
+	}
+	everywhereIn(t, small, func(t *testing.T, h conn.Host, dir string) {
 		write(t, dir+"/big", "old content", 0o644)
 		source := filepath.Join(t.TempDir(), "big")
 		require.NoError(t, os.WriteFile(source, make([]byte, 1<<20), 0o600))
 		before := tree(t, dir)
-		_, _, err = stepOn[File](t, h, dir, "path = \"DIR/big\"\nsource = \""+source+"\"").Apply()
+		_, _, err := stepOn[File](t, h, dir, "path = \"DIR/big\"\nsource = \""+source+"\"").Apply()
 		aboutArg(t, err, "path", "no space left on "+dir, "1.0 MiB needed")
 		require.Equal(t, before, tree(t, dir))
 		stepOn[File](t, h, dir, "path = \"DIR/big\"\ncontent = \"it goes on\"").Converge(module.Update)

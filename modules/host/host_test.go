@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/conn/conntest"
 	"github.com/adbsql/antdbctl/engine/conn/local"
+	"github.com/adbsql/antdbctl/engine/conn/ssh"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/module/moduletest"
 )
@@ -20,19 +22,49 @@ import (
 // is a folder of that place, which is on this machine.
 func everywhere(t *testing.T, test func(t *testing.T, h conn.Host, dir string)) {
 	t.Helper()
-	t.Run("local", func(t *testing.T) { test(t, local.New(), t.TempDir()) })
+	everywhereIn(t, func(t *testing.T) string { return t.TempDir() }, test)
+}
+
+// everywhereIn is everywhere with a way to make dir, before the place is opened.
+func everywhereIn(t *testing.T, mkdir func(t *testing.T) string, test func(t *testing.T, h conn.Host, dir string)) {
+	t.Helper()
+	t.Run("local", func(t *testing.T) { test(t, local.New(), mkdir(t)) })
 	// The shells of other systems: CentOS has bash as sh, Alpine and small
 	// images have busybox, tools and all.
 	if _, err := exec.LookPath("bash"); err == nil {
-		t.Run("bash", func(t *testing.T) { test(t, withShell{local.New(), []string{"bash", "--posix"}}, t.TempDir()) })
+		t.Run("bash", func(t *testing.T) { test(t, withShell{local.New(), []string{"bash", "--posix"}}, mkdir(t)) })
 	}
 	if _, err := exec.LookPath("busybox"); err == nil {
 		t.Run("busybox", func(t *testing.T) {
 			bin := t.TempDir()
 			require.NoError(t, exec.Command("busybox", "--install", "-s", bin).Run())
-			test(t, withPath{withShell{local.New(), []string{"busybox", "sh"}}, bin + ":" + os.Getenv("PATH")}, t.TempDir())
+			test(t, withPath{withShell{local.New(), []string{"busybox", "sh"}}, bin + ":" + os.Getenv("PATH")}, mkdir(t))
 		})
 	}
+	if testing.Short() {
+		return
+	}
+	t.Run("ssh", func(t *testing.T) {
+		dir := mkdir(t)
+		server := conntest.StartSSH(t, conntest.SSHOptions{})
+		test(t, dial(t, server.Target(""), server.Settings), dir)
+	})
+	t.Run("ssh with sudo and without sftp", func(t *testing.T) {
+		needsRoot(t) // for the account
+		dir := mkdir(t)
+		server := conntest.StartSSH(t, conntest.SSHOptions{Users: true, NoSFTP: true})
+		settings := server.Settings
+		settings.Sudo = true
+		test(t, dial(t, server.Target(conntest.Ops), settings), dir)
+	})
+}
+
+func dial(t *testing.T, target conn.Target, settings conn.Settings) conn.Host {
+	t.Helper()
+	h, err := ssh.Open(context.Background(), target, settings, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.Close()) })
+	return h
 }
 
 // stepOn decodes a step; DIR in args is dir.
