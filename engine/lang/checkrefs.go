@@ -148,6 +148,12 @@ func (r *Runbook) checkStepRef(ref ref) hcl.Diagnostics {
 	if st == nil || st.kind == nil || len(ref.path) < 3 {
 		return nil
 	}
+	if key := nameIn(ref.path[1:]); st.keys != nil && key != "" && !slices.Contains(st.keys, key) {
+		if index, ok := ref.path[2].(hcl.TraverseIndex); ok {
+			at := hcl.RangeBetween(ref.at, index.SrcRange)
+			return fault(&at, "Unknown instance "+quote(key), "step.%s has no such instance. %s%s", st.Name, has(st.keys), didYouMean(key, st.keys))
+		}
+	}
 	attr, ok := ref.path[2].(hcl.TraverseAttr)
 	if !ok {
 		return nil

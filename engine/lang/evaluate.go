@@ -23,7 +23,7 @@ func evalAs(expr hclsyntax.Expression, ctx *hcl.EvalContext, name string, t cty.
 	}
 	out, err := convert.Convert(v, t)
 	if err != nil {
-		*diags = append(*diags, explainSecret(expr, v, ctx, fmt.Errorf("the argument %q: %w", name, err))...)
+		*diags = append(*diags, explainSecret(expr, v, ctx, fmt.Errorf("the argument %q: %s", name, reason(err)))...)
 		return cty.UnknownVal(t)
 	}
 	return out

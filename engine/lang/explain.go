@@ -25,7 +25,7 @@ func explain(diags hcl.Diagnostics, args *schema.Schema) hcl.Diagnostics {
 			continue
 		}
 		switch d.Summary {
-		case "Unsupported attribute", "Missing map element":
+		case "Unsupported attribute", "Missing map element", "Invalid index":
 			diags[i] = suggestAttribute(d)
 		default:
 			if at := misusedSecret(d, args); at != nil {
@@ -187,7 +187,11 @@ func suggestAttribute(d *hcl.Diagnostic) *hcl.Diagnostic {
 		name := nameIn(hcl.Traversal{nil, step})
 		if of.Type().IsObjectType() && name != "" && !of.Type().HasAttribute(name) {
 			more := *d
-			more.Detail += didYouMean(name, slices.Sorted(maps.Keys(of.Type().AttributeTypes())))
+			names := slices.Sorted(maps.Keys(of.Type().AttributeTypes()))
+			if _, index := step.(hcl.TraverseIndex); index {
+				more.Detail += " " + has(names)
+			}
+			more.Detail += didYouMean(name, names)
 			return &more
 		}
 		next, diags := hcl.Traversal{step}.TraverseRel(of)

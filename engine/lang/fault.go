@@ -1,9 +1,11 @@
 package lang
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sort"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -73,6 +75,24 @@ func overlapsAny(at *hcl.Range, known hcl.Diagnostics) bool {
 		}
 	}
 	return false
+}
+
+// reason is why a value does not convert, with the place in the value.
+func reason(err error) string {
+	var at cty.PathError
+	if !errors.As(err, &at) || len(at.Path) == 0 {
+		return err.Error()
+	}
+	var b strings.Builder
+	for _, step := range at.Path {
+		switch s := step.(type) {
+		case cty.GetAttrStep:
+			b.WriteString("." + s.Name)
+		case cty.IndexStep:
+			b.WriteString("[" + show(s.Key) + "]")
+		}
+	}
+	return strings.TrimPrefix(b.String(), ".") + ": " + err.Error()
 }
 
 func stringOf(v cty.Value) (string, error) {

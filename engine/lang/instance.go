@@ -40,7 +40,7 @@ func (st *Step) decode(s *Scope, roots map[string]cty.Value) (cty.Value, hcl.Dia
 	for _, d := range explain(more, st.kind.Schema) {
 		// A required argument that is left out is reported at the step's
 		// header, by Load.
-		if d.Subject == nil || *d.Subject != st.args.EndRange {
+		if d.Subject == nil || *d.Subject != st.args.MissingItemRange() {
 			diags = append(diags, d)
 		}
 	}

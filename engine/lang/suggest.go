@@ -1,6 +1,9 @@
 package lang
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // didYouMean is " Did you mean …?" when one of names is close to given, else "".
 // Of several equally close names the first one counts.
@@ -19,6 +22,25 @@ func nearest(given string, names []string) string {
 		}
 	}
 	return best
+}
+
+// mostListed bounds the names that a message lists.
+const mostListed = 8
+
+// has lists names: `It has "a", "b".`
+func has(names []string) string {
+	if len(names) == 0 {
+		return "It is empty."
+	}
+	quoted := make([]string, 0, mostListed)
+	for _, n := range names[:min(len(names), mostListed)] {
+		quoted = append(quoted, quote(n))
+	}
+	text := "It has " + strings.Join(quoted, ", ")
+	if more := len(names) - len(quoted); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text + "."
 }
 
 // distance counts the letters to insert, delete, replace or swap with their

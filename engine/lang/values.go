@@ -100,7 +100,7 @@ func (v *Variable) setText(text, from string, functions functionTable) hcl.Diagn
 		}
 	}
 	if err := v.set(val, from); err != nil {
-		return wrong(err.Error())
+		return wrong(reason(err))
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (r *Runbook) readVarFile(file string, given map[string]bool) hcl.Diagnostic
 		if err := v.set(val, file); err != nil {
 			v.Value = cty.DynamicVal
 			diags = append(diags, fault(attr.Expr.Range().Ptr(), "Wrong type of variable "+quote(name),
-				"The type of %q, declared at %s, is %s: %s.", name, place(v.Range), v.TypeName(), err)...)
+				"The type of %q, declared at %s, is %s: %s.", name, place(v.Range), v.TypeName(), reason(err))...)
 		}
 	}
 	return diags

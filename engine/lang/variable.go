@@ -107,7 +107,7 @@ func (v *Variable) readType(content *hcl.BodyContent) hcl.Diagnostics {
 	val, err := v.convert(val)
 	if err != nil {
 		val = cty.DynamicVal
-		diags = append(diags, fault(attr.Expr.Range().Ptr(), "Wrong type of default", "The default of %q does not fit its type %s: %s.", v.Name, v.TypeName(), err)...)
+		diags = append(diags, fault(attr.Expr.Range().Ptr(), "Wrong type of default", "The default of %q does not fit its type %s: %s.", v.Name, v.TypeName(), reason(err))...)
 	}
 	v.fallback = val
 	return diags
