@@ -91,6 +91,8 @@ func (w *world) send(e *exchange) *httptest.ResponseRecorder {
 	return answer
 }
 
+func clusterStore(w *world) crv1.Store[crv1.Cluster] { return crv1.ClusterStore(w.server.Dynamic) }
+
 func (w *world) reconcile() {
 	w.t.Helper()
 	require.NoError(w.t, w.operator.Reconcile(w.t.Context()))

@@ -5,21 +5,31 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/adbsql/antdbctl/lab/pgo/crv1"
+)
+
+var (
+	pods        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
+	secrets     = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+	configMaps  = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	claims      = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
+	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	jobs        = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
 )
 
 // Remove takes a cluster away, in the observed order: the Pgcluster goes before the claims, so a cluster is gone only
 // when this Job has finished.
 type Remove struct {
-	Kube      kubernetes.Interface
 	Dynamic   dynamic.Interface
 	Exec      func(ctx context.Context, namespace, pod string, command []string, out io.Writer) error
 	Namespace string
@@ -45,7 +55,7 @@ func (r Remove) Run(ctx context.Context) error {
 	}
 	steps := []func(context.Context) error{
 		r.databaseDeployments, r.customResource, r.services, r.replicas, r.tasks, r.configMaps,
-		r.instanceClaims, r.jobs, r.repository,
+		r.instanceClaims, r.backrestJobs, r.repository,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -56,14 +66,14 @@ func (r Remove) Run(ctx context.Context) error {
 }
 
 func (r Remove) pauseFailover(ctx context.Context) error {
-	config, err := r.Kube.CoreV1().ConfigMaps(r.Namespace).Get(ctx, r.Cluster+"-config", metav1.GetOptions{})
+	config, err := r.Dynamic.Resource(configMaps).Namespace(r.Namespace).Get(ctx, r.Cluster+"-config", metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return errNotInitialised
 	}
 	if err != nil {
 		return err
 	}
-	if config.Annotations["config"] == "" {
+	if config.GetAnnotations()["config"] == "" {
 		return errNotInitialised
 	}
 	return nil
@@ -72,95 +82,95 @@ func (r Remove) pauseFailover(ctx context.Context) error {
 // eraseData empties the volumes of the instances; what stays running or unreachable is only reported, as in the
 // original.
 func (r Remove) eraseData(ctx context.Context) error {
-	pods, err := r.Kube.CoreV1().Pods(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: r.selector("pgo-pg-database=true")})
+	list, err := r.Dynamic.Resource(pods).Namespace(r.Namespace).
+		List(ctx, metav1.ListOptions{LabelSelector: r.selector("pgo-pg-database=true")})
 	if err != nil {
 		return err
 	}
-	for i := range pods.Items {
-		pod := &pods.Items[i]
-		data := "/pgdata/" + pod.Labels[crv1.LabelDeployment]
+	for i := range list.Items {
+		pod := &list.Items[i]
+		data := "/pgdata/" + pod.GetLabels()[crv1.LabelDeployment]
 		script := "pg_ctl stop -m immediate -D " + data + "; rm -rf " + data
-		if err := r.Exec(ctx, r.Namespace, pod.Name, []string{"bash", "-c", script}, r.Out); err != nil {
-			fmt.Fprintf(r.Out, "erase the data of pod %s: %v\n", pod.Name, err)
+		if err := r.Exec(ctx, r.Namespace, pod.GetName(), []string{"bash", "-c", script}, r.Out); err != nil {
+			fmt.Fprintf(r.Out, "erase the data of pod %s: %v\n", pod.GetName(), err)
 		}
 	}
-	return r.Kube.CoreV1().Secrets(r.Namespace).DeleteCollection(ctx, now(),
-		metav1.ListOptions{LabelSelector: r.selector("!" + crv1.LabelRepo)})
+	return r.sweep(ctx, secrets, r.selector("!"+crv1.LabelRepo))
 }
 
 func (r Remove) databaseDeployments(ctx context.Context) error {
 	return r.deleteDeployments(ctx, r.selector("pgo-pg-database=true"))
 }
 
+// deleteDeployments returns when the Deployments and their pods are gone.
 func (r Remove) deleteDeployments(ctx context.Context, selector string) error {
-	foreground := metav1.DeletePropagationForeground
-	deployments := r.Kube.AppsV1().Deployments(r.Namespace)
-	by := metav1.ListOptions{LabelSelector: selector}
-	if err := deployments.DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &foreground}, by); err != nil {
+	if err := r.sweep(ctx, deployments, selector); err != nil {
 		return err
 	}
 	return wait.PollUntilContextTimeout(ctx, time.Second, 64*time.Second, true, func(ctx context.Context) (bool, error) {
-		list, err := deployments.List(ctx, by)
+		list, err := r.Dynamic.Resource(deployments).Namespace(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 		return err == nil && len(list.Items) == 0, err
 	})
 }
 
 func (r Remove) customResource(ctx context.Context) error {
-	return gone(crv1.ClusterStore(r.Dynamic).Delete(ctx, r.Namespace, r.Cluster))
+	return r.delete(ctx, crv1.Clusters, r.Cluster)
 }
 
-// services are deleted one by one: the API has no collection delete for them.
 func (r Remove) services(ctx context.Context) error {
-	return r.deleteServices(ctx, r.selector("!"+crv1.LabelRepo))
-}
-
-func (r Remove) deleteServices(ctx context.Context, selector string) error {
-	services := r.Kube.CoreV1().Services(r.Namespace)
-	list, err := services.List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return err
-	}
-	for i := range list.Items {
-		if err := gone(services.Delete(ctx, list.Items[i].Name, now())); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.sweep(ctx, services, r.selector("!"+crv1.LabelRepo))
 }
 
 func (r Remove) replicas(ctx context.Context) error {
-	return r.Dynamic.Resource(crv1.Replicas).Namespace(r.Namespace).
-		DeleteCollection(ctx, now(), metav1.ListOptions{LabelSelector: r.selector("")})
+	return r.sweep(ctx, crv1.Replicas, r.selector(""))
 }
 
-func (r Remove) tasks(ctx context.Context) error {
-	return r.Dynamic.Resource(crv1.Tasks).Namespace(r.Namespace).
-		DeleteCollection(ctx, now(), metav1.ListOptions{LabelSelector: r.selector("")})
-}
+func (r Remove) tasks(ctx context.Context) error { return r.sweep(ctx, crv1.Tasks, r.selector("")) }
 
 // configMaps are the operator's own and Patroni's.
 func (r Remove) configMaps(ctx context.Context) error {
-	for _, selector := range []string{r.selector(""), crv1.LabelScope + "=" + r.Cluster} {
-		err := r.Kube.CoreV1().ConfigMaps(r.Namespace).DeleteCollection(ctx, now(), metav1.ListOptions{LabelSelector: selector})
-		if err != nil {
-			return err
-		}
+	if err := r.sweep(ctx, configMaps, r.selector("")); err != nil {
+		return err
 	}
-	return nil
+	return r.sweep(ctx, configMaps, crv1.LabelScope+"="+r.Cluster)
 }
 
 func (r Remove) instanceClaims(ctx context.Context) error {
 	if !r.Data {
 		return nil
 	}
-	claims := r.Kube.CoreV1().PersistentVolumeClaims(r.Namespace)
-	list, err := claims.List(ctx, metav1.ListOptions{LabelSelector: r.selector("pgremove=true")})
-	if err != nil {
+	return r.sweep(ctx, claims, r.selector("pgremove=true"), crv1.RepoClaim(r.Cluster))
+}
+
+func (r Remove) backrestJobs(ctx context.Context) error {
+	return r.sweep(ctx, jobs, r.selector(crv1.LabelBackrestJob+"=true"))
+}
+
+func (r Remove) repository(ctx context.Context) error {
+	if err := r.deleteDeployments(ctx, r.selector(crv1.LabelRepo+"=true")); err != nil {
 		return err
 	}
+	if err := r.sweep(ctx, services, r.selector(crv1.LabelRepo+"=true")); err != nil {
+		return err
+	}
+	if !r.Backups {
+		return nil
+	}
+	if err := r.delete(ctx, secrets, crv1.RepoSecret(r.Cluster)); err != nil {
+		return err
+	}
+	return r.delete(ctx, claims, crv1.RepoClaim(r.Cluster))
+}
+
+// sweep deletes what the selector finds, but for the names to keep.
+func (r Remove) sweep(ctx context.Context, resource schema.GroupVersionResource, selector string, keep ...string) error {
+	list, err := r.Dynamic.Resource(resource).Namespace(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return fmt.Errorf("list %s: %w", resource.Resource, err)
+	}
 	for i := range list.Items {
-		if name := list.Items[i].Name; name != crv1.RepoClaim(r.Cluster) {
-			if err := gone(claims.Delete(ctx, name, now())); err != nil {
+		if name := list.Items[i].GetName(); !slices.Contains(keep, name) {
+			if err := r.delete(ctx, resource, name); err != nil {
 				return err
 			}
 		}
@@ -168,27 +178,19 @@ func (r Remove) instanceClaims(ctx context.Context) error {
 	return nil
 }
 
-func (r Remove) jobs(ctx context.Context) error {
-	background := metav1.DeletePropagationBackground
-	return r.Kube.BatchV1().Jobs(r.Namespace).DeleteCollection(ctx,
-		metav1.DeleteOptions{PropagationPolicy: &background},
-		metav1.ListOptions{LabelSelector: r.selector(crv1.LabelBackrestJob + "=true")})
-}
-
-func (r Remove) repository(ctx context.Context) error {
-	if err := r.deleteDeployments(ctx, r.selector(crv1.LabelRepo+"=true")); err != nil {
-		return err
+// delete is content when the object is gone already. Deployments go last, after their pods, so that waiting for them
+// is waiting for the pods.
+func (r Remove) delete(ctx context.Context, resource schema.GroupVersionResource, name string) error {
+	policy := metav1.DeletePropagationBackground
+	if resource == deployments {
+		policy = metav1.DeletePropagationForeground
 	}
-	if err := r.deleteServices(ctx, r.selector(crv1.LabelRepo+"=true")); err != nil {
-		return err
+	err := r.Dynamic.Resource(resource).Namespace(r.Namespace).
+		Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &policy})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete %s %s: %w", resource.Resource, name, err)
 	}
-	if !r.Backups {
-		return nil
-	}
-	if err := gone(r.Kube.CoreV1().Secrets(r.Namespace).Delete(ctx, crv1.RepoSecret(r.Cluster), now())); err != nil {
-		return err
-	}
-	return gone(r.Kube.CoreV1().PersistentVolumeClaims(r.Namespace).Delete(ctx, crv1.RepoClaim(r.Cluster), now()))
+	return nil
 }
 
 func (r Remove) selector(more string) string {
@@ -197,13 +199,4 @@ func (r Remove) selector(more string) string {
 		s += "," + more
 	}
 	return s
-}
-
-func now() metav1.DeleteOptions { return metav1.DeleteOptions{} }
-
-func gone(err error) error {
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
 }

@@ -112,7 +112,7 @@ func backrest(ctx context.Context, c clients) error {
 
 func remove(ctx context.Context, c clients) error {
 	return jobs.Remove{
-		Kube: c.kube, Dynamic: c.dynamic, Exec: jobs.Exec{Config: c.config, Kube: c.kube}.Run, Out: os.Stdout,
+		Dynamic: c.dynamic, Exec: jobs.Exec{Config: c.config, Kube: c.kube}.Run, Out: os.Stdout,
 		Namespace: os.Getenv("NAMESPACE"), Cluster: os.Getenv("PG_CLUSTER"),
 		Data: os.Getenv("REMOVE_DATA") == "true", Backups: os.Getenv("REMOVE_BACKUP") == "true",
 	}.Run(ctx)
