@@ -1,0 +1,128 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// link is one connection, from handshake to loss.
+type link struct {
+	client *ssh.Client
+	// passesSignals: the server hands on signals to a command's whole process
+	// group. OpenSSH does since 7.9, but for root, whom it does not separate.
+	passesSignals bool
+
+	lost chan struct{} // closed when the connection is gone
+	once sync.Once
+	why  error // set before lost is closed
+
+	sftp sftpState
+}
+
+// newLink starts watching over c.
+func newLink(c *ssh.Client, r *route) *link {
+	l := &link{client: c, lost: make(chan struct{}), passesSignals: r.user != "root" && passesSignals(string(c.ServerVersion()))}
+	go func() {
+		err := c.Wait()
+		l.lose(fmt.Errorf("the connection was closed: %w", err))
+	}()
+	go l.keepAlive(r.aliveEvery, r.aliveMisses)
+	return l
+}
+
+var opensshVersion = regexp.MustCompile(`^SSH-2\.0-OpenSSH_(\d+)\.(\d+)`)
+
+func passesSignals(version string) bool {
+	m := opensshVersion.FindStringSubmatch(version)
+	if m == nil {
+		return false
+	}
+	major, _ := strconv.Atoi(m[1])
+	minor, _ := strconv.Atoi(m[2])
+	return major > 7 || major == 7 && minor >= 9
+}
+
+func (l *link) lose(why error) {
+	l.once.Do(func() {
+		l.why = why
+		close(l.lost)
+		_ = l.client.Close()
+	})
+}
+
+func (l *link) close() { l.lose(errors.New("the connection was closed by us")) }
+
+func (l *link) isLost() bool {
+	select {
+	case <-l.lost:
+		return true
+	default:
+		return false
+	}
+}
+
+// keepAlive asks for a sign of life now and then, and gives the connection up
+// when several in a row stay away, so that nothing waits for a dead host.
+func (l *link) keepAlive(every time.Duration, misses int) {
+	for {
+		select {
+		case <-l.lost:
+			return
+		case <-time.After(every):
+		}
+		if !l.ping(time.Duration(misses) * every) {
+			l.lose(fmt.Errorf("the host gave no sign of life for %v", time.Duration(misses+1)*every))
+			return
+		}
+	}
+}
+
+// ping tells whether the server answers within limit. A refusal is an answer.
+func (l *link) ping(limit time.Duration) bool {
+	answered := make(chan error, 1)
+	go func() {
+		_, _, err := l.client.SendRequest("keepalive@openssh.com", true, nil)
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		return err == nil
+	case <-l.lost:
+		return false
+	case <-time.After(limit):
+		return false
+	}
+}
+
+// open opens a channel of its own for a command or subsystem.
+func (l *link) open(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
+	type answer struct {
+		ch       ssh.Channel
+		requests <-chan *ssh.Request
+		err      error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		ch, requests, err := l.client.OpenChannel("session", nil)
+		answered <- answer{ch, requests, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.ch, a.requests, a.err
+	case <-ctx.Done():
+		go func() {
+			if a := <-answered; a.err == nil {
+				go ssh.DiscardRequests(a.requests)
+				_ = a.ch.Close()
+			}
+		}()
+		return nil, nil, context.Cause(ctx)
+	}
+}

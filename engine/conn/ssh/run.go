@@ -1,0 +1,176 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/shell"
+)
+
+const (
+	// grace is how long a cancelled command may take to end by itself.
+	grace = 3 * time.Second
+	// refusals is how long the server may refuse channels while nothing of ours
+	// runs that could make room.
+	refusals = 20 * time.Second
+)
+
+// Run runs cmd as one channel of the connection.
+func (h *Host) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return conn.Result{}, context.Cause(ctx)
+	}
+	b := h.become(cmd.User)
+	if err := h.sudoWorks(ctx, b); err != nil {
+		return conn.Result{}, err
+	}
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	case <-ctx.Done():
+		return conn.Result{}, context.Cause(ctx)
+	}
+	return h.run(ctx, cmd, b)
+}
+
+// run is Run for who has a slot, or needs none.
+func (h *Host) run(ctx context.Context, cmd conn.Cmd, b become) (conn.Result, error) {
+	l, ch, requests, err := h.channel(ctx)
+	if err != nil {
+		return conn.Result{}, err
+	}
+	how := shell.Start{Prefix: b.prefix, Password: b.password, Group: b.changes || !l.passesSignals}
+	args, stdin, err := shell.Wrap(cmd, how)
+	if err != nil {
+		go ssh.DiscardRequests(requests)
+		_ = ch.Close()
+		return conn.Result{}, err
+	}
+	line := shell.Quote(args...)
+	if b.su != "" {
+		line = shell.Quote("su", "-s", "/bin/sh", "-c", line, b.su)
+	}
+	out := conn.NewOutput(cmd)
+	stderr := out.Stderr()
+	var group *groupLine
+	if how.Group {
+		group = &groupLine{to: stderr}
+		stderr = group
+	}
+	p, err := start(ch, requests, line, stdin, out.Stdout(), stderr)
+	if err != nil {
+		return conn.Result{}, h.lostOr(l, err)
+	}
+	if !p.wait(ctx) {
+		h.kill(ctx, l, p, group, b)
+		return out.Result(), fmt.Errorf("%s: %w", cmd.Args[0], context.Cause(ctx))
+	}
+	return h.finish(l, p, out, group, b)
+}
+
+// finish says how a command ended whose channel has closed.
+func (h *Host) finish(l *link, p *process, out *conn.Output, group *groupLine, b become) (conn.Result, error) {
+	_ = group.flush() // what the writer says to it, it said before
+	switch {
+	case p.code >= 0:
+	case p.failure() != nil && !l.isLost():
+		return out.Result(), p.failure()
+	default:
+		// No word about the end: the host is gone, or sshd does not know.
+		if !l.ping(5 * time.Second) {
+			return out.Result(), h.lostOr(l, io.ErrUnexpectedEOF)
+		}
+	}
+	if err := p.failure(); err != nil {
+		return out.Result(), err
+	}
+	if b.changes && group.id() == "" && p.code != 0 {
+		return out.Result(), b.failed(h, out.Result().Stderr)
+	}
+	return out.Finish(p.code)
+}
+
+// channel opens a channel. A connection that turns out to be dead is made anew,
+// once; nothing was sent on it yet. A server that has no room is asked again.
+func (h *Host) channel(ctx context.Context) (*link, ssh.Channel, <-chan *ssh.Request, error) {
+	redialed := false
+	pause := 10 * time.Millisecond
+	var refusedSince time.Time
+	for {
+		l, err := h.link(ctx)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		ch, requests, err := l.open(ctx)
+		if err == nil {
+			return l, ch, requests, nil
+		}
+		if ctx.Err() != nil {
+			return nil, nil, nil, context.Cause(ctx)
+		}
+		if refused := (*ssh.OpenChannelError)(nil); !errors.As(err, &refused) {
+			if redialed {
+				return nil, nil, nil, h.lostOr(l, err)
+			}
+			redialed = true
+			l.lose(err)
+			continue
+		}
+		if refusedSince.IsZero() || len(h.slots) > 1 {
+			refusedSince = time.Now()
+		}
+		if time.Since(refusedSince) > refusals {
+			return nil, nil, nil, h.unreachable(fmt.Errorf("the server opens no session, although none of ours runs: %w", err))
+		}
+		select {
+		case <-time.After(pause/2 + rand.N(pause)):
+		case <-ctx.Done():
+			return nil, nil, nil, context.Cause(ctx)
+		}
+		pause = min(2*pause, time.Second)
+	}
+}
+
+// lostOr is err, unless the connection is lost, which then is the reason.
+func (h *Host) lostOr(l *link, err error) error {
+	if !l.isLost() && errors.Is(err, errRefused) {
+		return fmt.Errorf("%s: %w", h.target, err)
+	}
+	select {
+	case <-l.lost:
+		err = l.why
+	case <-time.After(time.Second):
+		l.lose(err)
+	}
+	return h.unreachable(err)
+}
+
+// kill ends a command whose ctx has ended: it is asked, then made to. Closing
+// the channel alone would leave it running.
+func (h *Host) kill(ctx context.Context, l *link, p *process, group *groupLine, b become) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*grace)
+	defer stop()
+	for _, name := range []string{"TERM", "KILL"} {
+		if id := group.id(); id != "" {
+			kill := conn.Script(`kill -s "$1" -- "-$2"`, name, id)
+			_, _ = h.run(ctx, kill, b)
+		} else {
+			p.signal(name)
+		}
+		patience, enough := context.WithTimeout(ctx, grace)
+		ended := p.wait(patience)
+		enough()
+		if ended || l.isLost() {
+			break
+		}
+	}
+	_ = p.ch.Close()
+	p.wait(ctx)
+}
