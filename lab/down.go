@@ -52,12 +52,12 @@ func down(ctx context.Context, lab layout.Lab, print *progress.Printer, purge bo
 		{"remove the containers", func(ctx context.Context) error { return removeContainers(ctx, engine) }},
 		{"stop the lab's Docker Engine", func(context.Context) error { return engine.Stop() }},
 		{"remove what is left of processes and cgroups", func(context.Context) error {
-			return errors.Join(proc.KillMentioning(lab.In("docker")), node.SweepCgroups())
+			return errors.Join(proc.KillMentioning(lab.In("docker")), node.SweepCgroups(lab))
 		}},
 		{"remove mounts, network and files", func(ctx context.Context) error {
-			err := errors.Join(restoreSysctls(lab), unmountBelow(lab.State, lab.Cache), node.CloseFirewall(ctx), removeLink(ctx, layout.Bridge))
+			err := errors.Join(restoreSysctls(lab), unmountBelow(lab.State, lab.Cache), node.CloseFirewall(ctx, lab), removeLink(ctx, lab.Bridge()))
 			if purge {
-				err = errors.Join(err, os.RemoveAll(lab.Cache))
+				err = errors.Join(err, os.RemoveAll(purged(lab)))
 			}
 			return errors.Join(err, os.RemoveAll(lab.State))
 		}},
@@ -67,6 +67,14 @@ func down(ctx context.Context, lab layout.Lab, print *progress.Printer, purge bo
 		all = errors.Join(all, print.Do(ctx, step.what, step.do))
 	}
 	return all
+}
+
+// purged is the whole cache, but of a lab beside the first one only what no other lab uses.
+func purged(lab layout.Lab) string {
+	if lab.Slot == 0 {
+		return lab.Cache
+	}
+	return lab.Engine()
 }
 
 func removeContainers(ctx context.Context, engine docker.Engine) error {

@@ -33,10 +33,11 @@ func TestLabUpDown(t *testing.T) {
 	}
 	lab, err := layout.Locate(sourceFolder())
 	require.NoError(t, err)
-	require.Zero(t, recallNodes(lab), "a lab is up in %s; this test brings one up and down itself: run `lab down` first", lab.State)
+	lab.Slot, lab.State = layout.MaxSlot, "/run/antdbctl-lab-test" // beside a lab that may be up
+	require.Zero(t, recallNodes(lab), "a lab is left in %s from a killed test: ANTDBCTL_LAB_SLOT=%d ANTDBCTL_LAB_DIR=%[1]s lab down", lab.State, lab.Slot)
 
 	prepareTools(t, lab)
-	before := tracesOfMachine(t)
+	before := tracesOfMachine(t, lab)
 	t.Cleanup(func() { _ = run(t, lab, "down") })
 
 	require.NoError(t, run(t, lab, "up"))
@@ -44,7 +45,7 @@ func TestLabUpDown(t *testing.T) {
 	t.Run("a second up has nothing to do", func(t *testing.T) {
 		begin := time.Now()
 		require.NoError(t, run(t, lab, "up"))
-		require.Less(t, time.Since(begin), 10*time.Second)
+		require.Less(t, time.Since(begin), 30*time.Second) // under 5 on a machine with nothing else to do
 	})
 	t.Run("ssh opens every node with pinned keys", func(t *testing.T) { testSSH(t, lab) })
 	t.Run("the host reaches the operator by its service", func(t *testing.T) { testOperatorAnswers(t, lab) })
@@ -58,9 +59,10 @@ func TestLabUpDown(t *testing.T) {
 		testOperatorAnswers(t, lab)
 	})
 
-	require.NoError(t, run(t, lab, "down"))
+	require.NoError(t, run(t, lab, "down", "--purge"))
 	require.NoDirExists(t, lab.State)
-	require.Equal(t, before, tracesOfMachine(t), "what `lab down` leaves behind")
+	require.NoDirExists(t, lab.Engine())
+	require.Empty(t, leftBehind(before, tracesOfMachine(t, lab)))
 	require.NoError(t, run(t, lab, "down"), "taking down what is down")
 }
 

@@ -37,7 +37,8 @@ some ten minutes, a later one less than one.
 
 Folders:
   ANTDBCTL_LAB_CACHE  what is worth keeping: binaries, root file systems, the engine's images (~/.cache/antdbctl-lab)
-  ANTDBCTL_LAB_DIR    what runs: kubeconfig, keys, logs, sockets (/run/antdbctl-lab)`
+  ANTDBCTL_LAB_DIR    what runs: kubeconfig, keys, logs, sockets (/run/antdbctl-lab)
+  ANTDBCTL_LAB_SLOT   0 to 9: a second lab beside the first, with addresses of its own (0)`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -69,9 +69,9 @@ func printNodes(ctx context.Context, table *tabwriter.Writer, lab layout.Lab) {
 		if kube == "" {
 			kube = "unknown\t"
 		}
-		own, pods := int64(0), node.Memory(n.Name)
+		own, pods := int64(0), node.Memory(lab, n.Name)
 		if id != "" {
-			own = node.Memory("engine/" + id)
+			own = node.Memory(lab, "engine/"+id)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d MiB\t%d MiB\t%s\n", n.Name, n.IP, container, own>>20, pods>>20, kube)
 	}
@@ -117,7 +117,8 @@ func recycler(lab layout.Lab) proc.Daemon {
 	if err != nil {
 		self = "/proc/self/exe"
 	}
-	return proc.Daemon{Name: "volume-recycler", Dir: lab.State, Argv: []string{self, "recycle-volumes"}}
+	env := []string{"ANTDBCTL_LAB_DIR=" + lab.State, "ANTDBCTL_LAB_CACHE=" + lab.Cache, fmt.Sprint("ANTDBCTL_LAB_SLOT=", lab.Slot)}
+	return proc.Daemon{Name: "volume-recycler", Dir: lab.State, Env: env, Argv: []string{self, "recycle-volumes"}}
 }
 
 func recycleCommand(lab layout.Lab) *cobra.Command {

@@ -22,13 +22,16 @@ import (
 )
 
 // tracesOfMachine lists everything on this machine that a lab could leave behind.
-func tracesOfMachine(t *testing.T) map[string][]string {
+func tracesOfMachine(t *testing.T, lab layout.Lab) map[string][]string {
 	t.Helper()
 	traces := map[string][]string{}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	require.NoError(t, err)
 	for _, line := range strings.Split(strings.TrimSpace(string(mounts)), "\n") {
-		traces["mounts"] = append(traces["mounts"], strings.Fields(line)[4])
+		// not another lab's, not another test's
+		if point := strings.Fields(line)[4]; !strings.HasPrefix(point, "/run/antdbctl-lab/") && !strings.HasPrefix(point, os.TempDir()+"/") {
+			traces["mounts"] = append(traces["mounts"], point)
+		}
 	}
 	links, err := net.Interfaces()
 	require.NoError(t, err)
@@ -54,18 +57,15 @@ func tracesOfMachine(t *testing.T) map[string][]string {
 		files, _ := filepath.Glob(dir + "/*")
 		traces["files"] = append(traces["files"], files...)
 	}
-	traces["cgroups"] = cgroupsOfLab()
-	traces["processes"] = processesOfLab()
-	for _, list := range traces {
-		slices.Sort(list)
-	}
+	traces["cgroups"] = cgroupsOfLab(lab)
+	traces["processes"] = processesOfLab(lab)
 	return traces
 }
 
-func cgroupsOfLab() []string {
+func cgroupsOfLab(lab layout.Lab) []string {
 	var found []string
 	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && entry.Name() == layout.CgroupRoot {
+		if err == nil && entry.IsDir() && entry.Name() == lab.CgroupRoot() {
 			found = append(found, path)
 		}
 		return nil
@@ -73,19 +73,32 @@ func cgroupsOfLab() []string {
 	return found
 }
 
-var labProgram = regexp.MustCompile(`kube-apiserver|kube-controller|kube-scheduler|kube-proxy|kubelet|/etcd\b|recycle-volumes|antdbctl-lab|/pause$|standin`)
-
-func processesOfLab() []string {
+// processesOfLab finds the host's processes by the lab's folder in their arguments, and the nodes' by their cgroup.
+func processesOfLab(lab layout.Lab) []string {
 	var found []string
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, file := range files {
-		content, err := os.ReadFile(file)
-		line := strings.TrimSpace(strings.ReplaceAll(string(content), "\x00", " "))
-		if err == nil && filepath.Dir(file) != "/proc/self" && labProgram.MatchString(line) && !strings.Contains(line, ".test") {
-			found = append(found, line)
+		line, _ := os.ReadFile(file)
+		group, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cgroup"))
+		if strings.Contains(string(line), lab.State+"/") || strings.Contains(string(group), "/"+lab.CgroupRoot()+"/") {
+			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
 		}
 	}
 	return found
+}
+
+// leftBehind is what there is now and was not before. What others do on the machine meanwhile counts too, if it adds something.
+func leftBehind(before, now map[string][]string) []string {
+	var left []string
+	for kind, list := range now {
+		for _, one := range list {
+			if !slices.Contains(before[kind], one) {
+				left = append(left, kind+": "+one)
+			}
+		}
+	}
+	slices.Sort(left)
+	return left
 }
 
 // testOperatorAnswers asks for the operator's version from the host, by the service's address.

@@ -119,7 +119,7 @@ func (a *ascent) prepareHost(ctx context.Context) error {
 	if err := enoughRoom(a.lab.Cache); err != nil {
 		return err
 	}
-	if err := node.FreeNetworks(ctx); err != nil {
+	if err := node.FreeNetworks(ctx, a.lab); err != nil {
 		return err
 	}
 	if a.owner, err = ownerOf(a.lab); err != nil {
@@ -139,7 +139,7 @@ func (a *ascent) startEngine(ctx context.Context) error {
 	if err := a.engine.EnsureNetwork(ctx); err != nil {
 		return err
 	}
-	return node.OpenFirewall(ctx)
+	return node.OpenFirewall(ctx, a.lab)
 }
 
 // makeParts is the long part of a first run: compiling and downloading go on side by side.

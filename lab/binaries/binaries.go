@@ -47,7 +47,7 @@ func (b Builder) Cluster(ctx context.Context) (string, error) {
 	return dir, b.once(ctx, what, filepath.Join(dir, "etcd"), "go.etcd.io/etcd/server/v3", "")
 }
 
-// Own builds a program of this module. Go's own cache makes that cheap when nothing has changed, so it is always asked.
+// Own builds a program of this module. Go is always asked; it sees by the target itself that nothing has changed.
 func (b Builder) Own(ctx context.Context, pkg string) (string, error) {
 	target := b.Lab.Cached("bin", "own", path.Base(pkg))
 	return target, b.build(ctx, target, pkg, "")
@@ -58,24 +58,27 @@ func (b Builder) once(ctx context.Context, what, target, pkg, flags string) erro
 	if err == nil || !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return b.Print.Do(ctx, what, func(ctx context.Context) error { return b.build(ctx, target, pkg, flags) })
+	// by way of a temporary name: a killed build must not leave half a binary that looks whole
+	part := target + ".part"
+	if err := b.Print.Do(ctx, what, func(ctx context.Context) error { return b.build(ctx, part, pkg, flags) }); err != nil {
+		return err
+	}
+	return os.Rename(part, target)
 }
 
-// build goes by way of a temporary name: a killed build must not leave half a binary that looks whole.
 func (b Builder) build(ctx context.Context, target, pkg, flags string) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
 	}
-	part := target + ".part"
 	cmd := proc.Command{
-		Argv: []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w" + flags, "-o", part, pkg},
+		Argv: []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w" + flags, "-o", target, pkg},
 		Dir:  b.Lab.Source,
 		Env:  []string{"CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off"},
 	}
 	if _, err := cmd.Output(ctx); err != nil {
 		return fmt.Errorf("build %s: %w", pkg, err)
 	}
-	return os.Rename(part, target)
+	return nil
 }
 
 func (b Builder) version(ctx context.Context, module string) (string, error) {

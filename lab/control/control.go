@@ -21,8 +21,6 @@ import (
 // noProxy: no part of the control plane talks to anything outside the lab.
 var noProxy = []string{"HTTP_PROXY=", "HTTPS_PROXY=", "ALL_PROXY=", "http_proxy=", "https_proxy=", "all_proxy="}
 
-const etcdURL = "http://127.0.0.1:12379"
-
 // Plane is the control plane of one lab; Binaries is the folder of its programs.
 type Plane struct {
 	Lab      layout.Lab
@@ -95,7 +93,7 @@ func (p Plane) issue(a *pki.Authority) error {
 		name    string
 		subject pki.Subject
 	}{
-		{"apiserver", pki.Subject{User: "kube-apiserver", IPs: []string{layout.Gateway, layout.APIServiceIP, "127.0.0.1"},
+		{"apiserver", pki.Subject{User: "kube-apiserver", IPs: []string{p.Lab.Gateway(), p.Lab.APIServiceIP(), "127.0.0.1"},
 			Names: []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}}},
 		{"kubelet-client", pki.Subject{User: "kube-apiserver-kubelet-client", Groups: []string{"system:masters"}}},
 		{"admin", pki.Subject{User: "lab-admin", Groups: []string{"system:masters"}}},
@@ -137,24 +135,29 @@ func (p Plane) daemons(a *pki.Authority) []proc.Daemon {
 	return []proc.Daemon{
 		program("etcd",
 			"--name=lab", "--data-dir="+p.Lab.In("etcd"), "--unsafe-no-fsync", "--log-level=warn",
-			"--listen-client-urls="+etcdURL, "--advertise-client-urls="+etcdURL,
-			"--listen-peer-urls=http://127.0.0.1:12380"),
+			"--listen-client-urls="+p.loopback(0), "--advertise-client-urls="+p.loopback(0),
+			"--listen-peer-urls="+p.loopback(1)),
 		program("kube-apiserver",
-			"--etcd-servers="+etcdURL,
-			"--bind-address="+layout.Gateway, "--advertise-address="+layout.Gateway, fmt.Sprintf("--secure-port=%d", layout.APIPort),
+			"--etcd-servers="+p.loopback(0),
+			"--bind-address="+p.Lab.Gateway(), "--advertise-address="+p.Lab.Gateway(), fmt.Sprintf("--secure-port=%d", layout.APIPort),
 			"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged",
 			"--client-ca-file="+a.CertFile(), "--tls-cert-file="+serverCert, "--tls-private-key-file="+serverKey,
 			"--kubelet-certificate-authority="+a.CertFile(), "--kubelet-client-certificate="+kubeletCert, "--kubelet-client-key="+kubeletKey,
 			"--kubelet-preferred-address-types=InternalIP",
 			"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+accountKey,
-			"--service-account-signing-key-file="+accountKey, "--service-cluster-ip-range="+layout.ServiceCIDR,
+			"--service-account-signing-key-file="+accountKey, "--service-cluster-ip-range="+p.Lab.ServiceCIDR(),
 			"--cert-dir="+p.Lab.In("pki")),
 		program("kube-controller-manager",
-			"--kubeconfig="+p.Lab.In("pki", "controller-manager.kubeconfig"), "--leader-elect=false", "--bind-address=127.0.0.1",
+			"--kubeconfig="+p.Lab.In("pki", "controller-manager.kubeconfig"), "--leader-elect=false",
+			"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", p.Lab.Port(2)),
 			"--use-service-account-credentials", "--root-ca-file="+a.CertFile(), "--service-account-private-key-file="+accountKey,
 			"--controllers=*,-node-ipam-controller", "--cert-dir="+p.Lab.In("pki", "controller-manager")),
 		program("kube-scheduler",
-			"--kubeconfig="+p.Lab.In("pki", "scheduler.kubeconfig"), "--leader-elect=false", "--bind-address=127.0.0.1",
+			"--kubeconfig="+p.Lab.In("pki", "scheduler.kubeconfig"), "--leader-elect=false",
+			"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", p.Lab.Port(3)),
 			"--cert-dir="+p.Lab.In("pki", "scheduler")),
 	}
 }
+
+// loopback is the URL of etcd's n-th port.
+func (p Plane) loopback(n int) string { return fmt.Sprintf("http://127.0.0.1:%d", p.Lab.Port(n)) }

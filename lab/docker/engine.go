@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -29,12 +30,12 @@ func (e Engine) Daemon() proc.Daemon {
 	return proc.Daemon{Name: "dockerd", Dir: e.lab.State, Argv: []string{
 		"dockerd",
 		"--host=unix://" + e.lab.DockerSocket(),
-		"--data-root=" + e.lab.Cached("docker"),
+		"--data-root=" + e.lab.Engine(),
 		"--exec-root=" + e.lab.In("docker"),
 		"--pidfile=" + e.lab.In("docker.pid"),
 		"--config-file=" + e.lab.In("docker.json"),
 		"--storage-driver=overlay2",
-		"--cgroup-parent=/" + layout.CgroupRoot + "/engine",
+		"--cgroup-parent=/" + e.lab.CgroupRoot() + "/engine",
 		"--exec-opt=native.cgroupdriver=cgroupfs",
 		"--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false",
 	}}
@@ -45,7 +46,7 @@ func (e Engine) Running() bool { return e.Daemon().Pid() != 0 }
 
 // Start brings the engine up and waits until it answers.
 func (e Engine) Start(ctx context.Context) error {
-	for _, dir := range []string{e.lab.State, e.lab.Cached("docker"), e.lab.In("docker-cli")} {
+	for _, dir := range []string{e.lab.State, e.lab.Engine(), e.lab.In("docker-cli")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
@@ -56,7 +57,9 @@ func (e Engine) Start(ctx context.Context) error {
 	}
 	d := e.Daemon()
 	if d.Pid() == 0 {
-		os.Remove(e.lab.In("docker.pid")) // dockerd refuses to start over a dead one's file when the pid is in use again
+		if err := e.clearDead(); err != nil {
+			return err
+		}
 	}
 	if _, err := d.Start(); err != nil {
 		return err
@@ -65,6 +68,17 @@ func (e Engine) Start(ctx context.Context) error {
 		_, err := e.Do(ctx, "version", "--format", "{{.Server.Version}}")
 		return err
 	})
+}
+
+// clearDead removes what a killed engine leaves in its successor's way: pid files (a pid may be in use again, and a zombie
+// counts as alive) and a containerd that holds the lock on the data. Containers live on below their shims.
+func (e Engine) clearDead() error {
+	for _, file := range []string{e.lab.In("docker.pid"), e.lab.In("docker", "containerd", "containerd.pid")} {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return proc.KillMentioning(e.lab.In("docker", "containerd", "containerd.toml"))
 }
 
 // Stop ends the engine; containers must be gone before.
@@ -101,20 +115,20 @@ func (e Engine) Label(ctx context.Context, image, label string) string {
 
 // EnsureNetwork makes the nodes' network. It is internal: no default route leads out of it.
 func (e Engine) EnsureNetwork(ctx context.Context) error {
-	if _, err := e.Do(ctx, "network", "inspect", layout.Network); err == nil {
+	if _, err := e.Do(ctx, "network", "inspect", e.lab.Network()); err == nil {
 		return nil
 	}
-	_, err := e.Do(ctx, "network", "create", "--driver=bridge", "--internal", "--subnet="+layout.Subnet, "--gateway="+layout.Gateway,
-		"--opt", "com.docker.network.bridge.name="+layout.Bridge, layout.Network)
+	_, err := e.Do(ctx, "network", "create", "--driver=bridge", "--internal", "--subnet="+e.lab.Subnet(), "--gateway="+e.lab.Gateway(),
+		"--opt", "com.docker.network.bridge.name="+e.lab.Bridge(), e.lab.Network())
 	return err
 }
 
 // RemoveNetwork removes the nodes' network, if it is there.
 func (e Engine) RemoveNetwork(ctx context.Context) error {
-	if _, err := e.Do(ctx, "network", "inspect", layout.Network); err != nil {
+	if _, err := e.Do(ctx, "network", "inspect", e.lab.Network()); err != nil {
 		return nil
 	}
-	_, err := e.Do(ctx, "network", "rm", layout.Network)
+	_, err := e.Do(ctx, "network", "rm", e.lab.Network())
 	return err
 }
 

@@ -6,24 +6,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 const (
-	Bridge       = "antdblab0"
-	Network      = "antdb-lab" // the docker network behind Bridge
-	Subnet       = "10.213.0.0/24"
-	Gateway      = "10.213.0.1" // the host on that network; the API server listens here
 	APIPort      = 16443
-	ServiceCIDR  = "10.96.0.0/16"
-	APIServiceIP = "10.96.0.1"
 	PodCIDR      = "10.244.0.0/16"
-	CgroupRoot   = "antdbctl-lab" // all processes of all nodes live below it, in every controller
 	PauseImage   = "docker.io/antdb-lab/pause:1"
 	NodeImage    = "antdb-lab/node:12"
 	BaseImage    = "antdb-lab/pg-base:12"
 	MinNodes     = 2
 	MaxNodes     = 9
 	DefaultNodes = 3
+	MaxSlot      = 9
 )
 
 // Lab is one lab on this machine.
@@ -32,6 +27,7 @@ type Lab struct {
 	State  string // removed by `lab down`
 	Source string // the folder of this Go module
 	Nodes  int
+	Slot   int // several labs may run on one machine; each has addresses and names of its own
 }
 
 // Node is a container that plays a machine.
@@ -53,9 +49,16 @@ func Locate(source string) (Lab, error) {
 		}
 		cache = filepath.Join(user, "antdbctl-lab")
 	}
+	slot := 0
+	if text := os.Getenv("ANTDBCTL_LAB_SLOT"); text != "" {
+		var err error
+		if slot, err = strconv.Atoi(text); err != nil || slot < 0 || slot > MaxSlot {
+			return Lab{}, fmt.Errorf("ANTDBCTL_LAB_SLOT is %q: a number from 0 to %d is wanted", text, MaxSlot)
+		}
+	}
 	state := os.Getenv("ANTDBCTL_LAB_DIR")
 	if state == "" {
-		state = "/run/antdbctl-lab"
+		state = "/run/antdbctl-lab" + suffix(slot)
 	}
 	var err error
 	if cache, err = filepath.Abs(cache); err != nil {
@@ -64,7 +67,7 @@ func Locate(source string) (Lab, error) {
 	if state, err = filepath.Abs(state); err != nil {
 		return Lab{}, err
 	}
-	return Lab{Cache: cache, State: state, Source: source, Nodes: DefaultNodes}, nil
+	return Lab{Cache: cache, State: state, Source: source, Nodes: DefaultNodes, Slot: slot}, nil
 }
 
 // Node returns the n-th node, counted from 1. The last one has the Docker Engine.
@@ -72,8 +75,8 @@ func (l Lab) Node(n int) Node {
 	return Node{
 		Name:    fmt.Sprintf("node%d", n),
 		Number:  n,
-		IP:      fmt.Sprintf("10.213.0.%d", 10+n),
-		PodCIDR: fmt.Sprintf("10.244.%d.0/24", n),
+		IP:      fmt.Sprintf("10.213.%d.%d", l.Slot, 10+n),
+		PodCIDR: fmt.Sprintf("10.244.%d.0/24", 10*l.Slot+n),
 		Docker:  n == l.Nodes,
 	}
 }
@@ -96,10 +99,44 @@ func (l Lab) Cached(parts ...string) string {
 }
 
 // APIURL is where host, nodes and pods find the API server.
-func (l Lab) APIURL() string { return fmt.Sprintf("https://%s:%d", Gateway, APIPort) }
+func (l Lab) APIURL() string { return fmt.Sprintf("https://%s:%d", l.Gateway(), APIPort) }
 
 // Kubeconfig is the administrator's.
 func (l Lab) Kubeconfig() string { return l.In("kubeconfig") }
 
 // DockerSocket is where the lab's own Docker Engine listens.
 func (l Lab) DockerSocket() string { return l.In("docker.sock") }
+
+// Engine is the data folder of the lab's Docker Engine.
+func (l Lab) Engine() string { return l.Cached("docker" + suffix(l.Slot)) }
+
+// Bridge is the host's link to the nodes.
+func (l Lab) Bridge() string { return fmt.Sprintf("antdblab%d", l.Slot) }
+
+// Network is the docker network behind Bridge.
+func (l Lab) Network() string { return "antdb-lab" + suffix(l.Slot) }
+
+// Subnet has the nodes, and the host as Gateway.
+func (l Lab) Subnet() string { return fmt.Sprintf("10.213.%d.0/24", l.Slot) }
+
+// Gateway is the host on the nodes' network; the API server listens there.
+func (l Lab) Gateway() string { return fmt.Sprintf("10.213.%d.1", l.Slot) }
+
+// ServiceCIDR has the addresses of the cluster's services.
+func (l Lab) ServiceCIDR() string { return fmt.Sprintf("10.%d.0.0/16", 96+l.Slot) }
+
+// APIServiceIP is the service "kubernetes": always the first address.
+func (l Lab) APIServiceIP() string { return fmt.Sprintf("10.%d.0.1", 96+l.Slot) }
+
+// CgroupRoot is the group below which all processes of all nodes live, in every controller.
+func (l Lab) CgroupRoot() string { return "antdbctl-lab" + suffix(l.Slot) }
+
+// Port is the n-th port of the control plane on the loopback address.
+func (l Lab) Port(n int) int { return 12379 + 10*l.Slot + n }
+
+func suffix(slot int) string {
+	if slot == 0 {
+		return ""
+	}
+	return fmt.Sprintf("-%d", slot)
+}

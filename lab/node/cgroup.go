@@ -33,10 +33,10 @@ func hierarchies() []string {
 }
 
 // PrepareCgroups makes the group below which a node's kubelet keeps its pods: the kubelet wants it beforehand.
-func PrepareCgroups(n layout.Node) error {
+func PrepareCgroups(lab layout.Lab, n layout.Node) error {
 	for _, tree := range hierarchies() {
 		parent := tree
-		for _, part := range []string{layout.CgroupRoot, n.Name} {
+		for _, part := range []string{lab.CgroupRoot(), n.Name} {
 			if err := enableControllers(parent); err != nil {
 				return err
 			}
@@ -92,18 +92,18 @@ func enableControllers(dir string) error {
 }
 
 // SweepCgroups kills whatever still lives below the lab's groups and removes them.
-func SweepCgroups() error {
+func SweepCgroups(lab layout.Lab) error {
 	deadline := time.Now().Add(15 * time.Second)
 	for {
 		left := 0
 		for _, tree := range hierarchies() {
-			left += sweep(filepath.Join(tree, layout.CgroupRoot))
+			left += sweep(filepath.Join(tree, lab.CgroupRoot()))
 		}
 		if left == 0 {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%d cgroup folders named %s do not go away", left, layout.CgroupRoot)
+			return fmt.Errorf("%d cgroup folders named %s do not go away", left, lab.CgroupRoot())
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -134,10 +134,10 @@ func sweep(root string) int {
 }
 
 // Memory is what the processes below a group hold, page cache not counted, in bytes. The group is named below the lab's own.
-func Memory(group string) int64 {
+func Memory(lab layout.Lab, group string) int64 {
 	for _, form := range []struct{ file, key string }{
-		{filepath.Join(cgroups, "memory", layout.CgroupRoot, group, "memory.stat"), "total_rss"},
-		{filepath.Join(cgroups, layout.CgroupRoot, group, "memory.stat"), "anon"},
+		{filepath.Join(cgroups, "memory", lab.CgroupRoot(), group, "memory.stat"), "total_rss"},
+		{filepath.Join(cgroups, lab.CgroupRoot(), group, "memory.stat"), "anon"},
 	} {
 		content, err := os.ReadFile(form.file)
 		if err != nil {

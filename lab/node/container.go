@@ -29,7 +29,7 @@ type Machine struct {
 
 // Start brings the machine up. One that runs is left alone; one that was stopped goes on with its disks.
 func (m Machine) Start(ctx context.Context) error {
-	if err := PrepareCgroups(m.Node); err != nil {
+	if err := PrepareCgroups(m.Lab, m.Node); err != nil {
 		return err
 	}
 	switch status, _ := m.Engine.Do(ctx, "container", "inspect", "--format", "{{.State.Status}}", m.Node.Name); status {
@@ -55,7 +55,7 @@ func (m Machine) Start(ctx context.Context) error {
 func (m Machine) argv(logs string) []string {
 	argv := []string{
 		"run", "--detach", "--init", "--name", m.Node.Name, "--hostname", m.Node.Name, "--label", docker.KeyLabel + "=" + m.Owner,
-		"--network", layout.Network, "--ip", m.Node.IP,
+		"--network", m.Lab.Network(), "--ip", m.Node.IP,
 		"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined", "--security-opt", "systempaths=unconfined",
 		"--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
 		"--tmpfs", "/run:exec,mode=755", "--tmpfs", "/tmp:exec,mode=1777",

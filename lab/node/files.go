@@ -55,8 +55,8 @@ func WriteFiles(lab layout.Lab, n layout.Node, keys SSHKeys) error {
 
 func writeTemplates(lab layout.Lab, n layout.Node, dir string) error {
 	known := facts{
-		Node: n, Volumes: Volumes(n), Cgroup: layout.CgroupRoot + "/" + n.Name, Pause: layout.PauseImage,
-		ServiceCIDR: layout.ServiceCIDR, AllPods: layout.PodCIDR,
+		Node: n, Volumes: Volumes(n), Cgroup: lab.CgroupRoot() + "/" + n.Name, Pause: layout.PauseImage,
+		ServiceCIDR: lab.ServiceCIDR(), AllPods: layout.PodCIDR,
 	}
 	for _, other := range lab.All() {
 		if other.Number != n.Number {

@@ -9,15 +9,17 @@ import (
 )
 
 // passages are what the lab needs through the host's firewall: node to node over the bridge, node to API server.
-var passages = [][]string{
-	{"FORWARD", "-i", layout.Bridge, "-o", layout.Bridge, "-j", "ACCEPT"},
-	{"INPUT", "-i", layout.Bridge, "-j", "ACCEPT"},
+func passages(lab layout.Lab) [][]string {
+	return [][]string{
+		{"FORWARD", "-i", lab.Bridge(), "-o", lab.Bridge(), "-j", "ACCEPT"},
+		{"INPUT", "-i", lab.Bridge(), "-j", "ACCEPT"},
+	}
 }
 
 // OpenFirewall lets the lab's own traffic pass on a host that drops by default (another Docker Engine sets FORWARD so).
 // Where nothing is dropped, nothing is changed.
-func OpenFirewall(ctx context.Context) error {
-	for _, rule := range passages {
+func OpenFirewall(ctx context.Context, lab layout.Lab) error {
+	for _, rule := range passages(lab) {
 		out, err := proc.Run(ctx, "iptables", "-S", rule[0])
 		if err != nil {
 			return err
@@ -33,8 +35,8 @@ func OpenFirewall(ctx context.Context) error {
 }
 
 // CloseFirewall takes back what OpenFirewall did.
-func CloseFirewall(ctx context.Context) error {
-	for _, rule := range passages {
+func CloseFirewall(ctx context.Context, lab layout.Lab) error {
+	for _, rule := range passages(lab) {
 		for present(ctx, rule) {
 			if _, err := proc.Run(ctx, append([]string{"iptables", "-D"}, rule...)...); err != nil {
 				return err

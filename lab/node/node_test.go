@@ -93,15 +93,15 @@ func (a addr) Network() string { return "tcp" }
 func (a addr) String() string  { return string(a) }
 
 func TestOverlappingRouteIsNamed(t *testing.T) {
-	free := "default via 192.0.2.1 dev eth0 \n192.0.2.0/24 dev eth0 proto kernel\n10.213.0.0/24 dev " + layout.Bridge + " proto kernel\n"
-	require.NoError(t, overlap(free))
-	require.ErrorContains(t, overlap(free+"10.244.0.0/24 dev cni0 proto kernel\n"), "10.244.0.0/24 dev cni0")
-	require.ErrorContains(t, overlap("10.0.0.0/8 via 192.0.2.9 dev eth0\n"), "10.0.0.0/8")
-	require.ErrorContains(t, overlap("10.96.0.1 dev kube-ipvs0\n"), "10.96.0.1")
+	free := "default via 192.0.2.1 dev eth0 \n192.0.2.0/24 dev eth0 proto kernel\n10.213.0.0/24 dev antdblab0 proto kernel\n"
+	require.NoError(t, overlap(layout.Lab{}, free))
+	require.ErrorContains(t, overlap(layout.Lab{}, free+"10.244.0.0/24 dev cni0 proto kernel\n"), "10.244.0.0/24 dev cni0")
+	require.ErrorContains(t, overlap(layout.Lab{}, "10.0.0.0/8 via 192.0.2.9 dev eth0\n"), "10.0.0.0/8")
+	require.ErrorContains(t, overlap(layout.Lab{}, "10.96.0.1 dev kube-ipvs0\n"), "10.96.0.1")
 }
 
 func TestSweepRemovesNestedGroups(t *testing.T) {
-	root := filepath.Join(t.TempDir(), layout.CgroupRoot)
+	root := filepath.Join(t.TempDir(), "lab")
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "node1", "kubepods", "pod1"), 0o755))
 	require.Zero(t, sweep(root))
 	require.NoDirExists(t, root)
