@@ -81,6 +81,9 @@ func (w *walker) node(ctx context.Context, id string) ([]dag.Node, error) {
 	case expandNode:
 		return w.expand(w.book.Step(name))
 	case doNode:
+		if w.stopped(ctx) {
+			return nil, context.Canceled // the walk itself hears of it a moment later
+		}
 		w.mu.Lock()
 		i := w.byNode[id]
 		w.mu.Unlock()

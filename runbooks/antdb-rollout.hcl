@@ -165,7 +165,7 @@ step "image.tag" "release" {
 step "image.inspect" "content" {
   on    = target.builder
   image = step.release.id
-  files = ["/opt/cpm/bin/bootstrap-postgres-ha.sh", "/usr/pgsql-${var.build_args.PG_MAJOR}/lib/pgaudit.so"]
+  paths = ["/opt/cpm/bin/bootstrap-postgres-ha.sh", "/usr/pgsql-${var.build_args.PG_MAJOR}/lib/pgaudit.so"]
 
   expect "the image carries pgaudit" {
     that = self.files["/usr/pgsql-${var.build_args.PG_MAJOR}/lib/pgaudit.so"].exists
@@ -258,7 +258,7 @@ step "sql.query" "login" {
   password = secret.testuser
   sql      = "select current_user as me, current_database() as db"
 
-  expect "the user reaches the database by its ${each.key} address" {
+  expect "the user reaches the database by that address" {
     that = self.rows[0].me == "testuser" && self.rows[0].db == "userdb"
   }
 }

@@ -35,6 +35,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	stop           <-chan struct{}
+	live           *report.Live // nil off a terminal
 
 	vars     []string
 	varFiles []string
@@ -127,15 +128,22 @@ func (a *app) sink() event.Sink {
 	if a.json {
 		return report.NewJSONLines(a.stdout)
 	}
-	return report.NewText(a.stdout, report.Options{Color: a.colored(a.stdout), Width: width(a.stdout), Verbose: a.verbose})
+	opts := report.Options{Color: a.colored(a.stdout), Width: width(a.stdout), Verbose: a.verbose}
+	if terminal(a.stdout) && os.Getenv("TERM") != "dumb" {
+		a.live = report.NewLive(a.stdout, opts)
+		return a.live
+	}
+	return report.NewText(a.stdout, opts)
 }
 
 func (a *app) interactive() bool {
-	f, ok := a.stdin.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && !a.json
+	return terminal(a.stdin) && !a.json
 }
 
 func (a *app) approve(ctx context.Context, question string) (bool, error) {
+	if a.live != nil {
+		a.live.Suspend()
+	}
 	fmt.Fprintf(a.stderr, "\n%s [y/N] ", question)
 	answer := make(chan string, 1)
 	go func() {
@@ -154,8 +162,13 @@ func (a *app) approve(ctx context.Context, question string) (bool, error) {
 }
 
 func (a *app) colored(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && !a.noColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+	return terminal(w) && !a.noColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// terminal reports whether a stream is one that a person looks at.
+func terminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func width(w io.Writer) int {

@@ -14,7 +14,8 @@ import (
 // lanes is the model of the moving lines: the instances at work, by step.
 type lanes struct {
 	style
-	width int
+	width  int
+	hidden bool
 	steps []*stepLane // in the order in which they began
 }
 
@@ -25,17 +26,20 @@ type stepLane struct {
 }
 
 type hostLane struct {
-	address, target string
-	phase, log      string
-	done, total     int64
-	unit            string
+	address, name string // name is the instance's key, or its target's name
+	phase, log    string
+	done, total   int64
+	unit          string
 }
 
 func newLanes(opts Options) *lanes {
 	return &lanes{style: style{opts.Color}, width: max(opts.Width, 60)}
 }
 
-type tick struct{}
+type (
+	tick struct{}
+	hide struct{} // show nothing any more: the program ends
+)
 
 func ticking() tea.Cmd {
 	return tea.Tick(time.Second/4, func(time.Time) tea.Msg { return tick{} })
@@ -49,6 +53,8 @@ func (l *lanes) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch ev := msg.(type) {
 	case tick:
 		return l, ticking()
+	case hide:
+		l.hidden = true
 	case tea.WindowSizeMsg:
 		l.width = max(ev.Width, 60)
 	case event.StepStarted:
@@ -72,7 +78,10 @@ func (l *lanes) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 }
 
 func (l *lanes) add(ev event.StepStarted) {
-	host := &hostLane{address: ev.Address, target: ev.Target}
+	host := &hostLane{address: ev.Address, name: ev.Target}
+	if _, key, keyed := strings.Cut(ev.Address, "["); keyed {
+		host.name = strings.Trim(key, `"]`)
+	}
 	for _, s := range l.steps {
 		if s.step == ev.Step {
 			s.hosts = append(s.hosts, host)
@@ -102,6 +111,9 @@ func (l *lanes) remove(address string) {
 
 // View implements tea.Model.
 func (l *lanes) View() tea.View {
+	if l.hidden {
+		return tea.NewView("")
+	}
 	var b strings.Builder
 	for _, s := range l.steps {
 		head := fmt.Sprintf("▸ %-10s  %-14s  %5s  ", s.step, s.module, time.Since(s.began).Truncate(time.Second))
@@ -125,7 +137,7 @@ func (s *stepLane) body(room int) string {
 }
 
 func (h *hostLane) String(alone bool) string {
-	parts := []string{h.target}
+	parts := []string{h.name}
 	if h.phase != "" {
 		parts = append(parts, h.phase)
 	}
@@ -133,7 +145,7 @@ func (h *hostLane) String(alone bool) string {
 	case h.total > 0:
 		parts = append(parts, bar(h.done, h.total), fmt.Sprintf("%d%%", h.done*100/h.total))
 		if alone {
-			parts = append(parts, amount(h.done, h.unit)+" of "+amount(h.total, h.unit))
+			parts = append(parts, fraction(h.done, h.total, h.unit))
 		}
 	case h.done > 0:
 		parts = append(parts, amount(h.done, h.unit))

@@ -70,6 +70,7 @@ func (l *Live) start() {
 		return
 	}
 	// The terminal's input is not ours: interrupts and answers go to the program.
+	l.lanes.hidden = false
 	l.program = tea.NewProgram(l.lanes, tea.WithOutput(l.out), tea.WithInput(nil), tea.WithoutSignalHandler(), tea.WithContext(context.Background()))
 	program, ended := l.program, make(chan struct{})
 	l.ended = ended
@@ -83,6 +84,7 @@ func (l *Live) stop() {
 	if l.program == nil {
 		return
 	}
+	l.program.Send(hide{})
 	l.program.Quit()
 	<-l.ended
 	l.program = nil

@@ -58,6 +58,14 @@ func amount(n int64, unit string) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", n, unit))
 }
 
+// fraction is "3 of 10 steps", "1.5 MiB of 2.0 GiB".
+func fraction(done, total int64, unit string) string {
+	if unit == "B" {
+		return size(done) + " of " + size(total)
+	}
+	return fmt.Sprintf("%d of %s", done, amount(total, unit))
+}
+
 func seconds(s float64) string {
 	if s >= 90 {
 		return time.Duration(s * float64(time.Second)).Round(time.Second).String()

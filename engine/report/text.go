@@ -32,7 +32,8 @@ type Text struct {
 	mu       sync.Mutex
 	header   event.RunStarted
 	plan     []event.StepPlanned
-	progress map[string]time.Time
+	progress map[string]time.Time // by address, when it was last said
+	logs     map[string]bool      // addresses that have logged
 }
 
 // NewText writes to w.
@@ -40,7 +41,7 @@ func NewText(w io.Writer, opts Options) *Text {
 	if opts.Width <= 0 {
 		opts.Width = 100
 	}
-	return &Text{w: w, opts: opts, style: style{opts.Color}, progress: map[string]time.Time{}}
+	return &Text{w: w, opts: opts, style: style{opts.Color}, progress: map[string]time.Time{}, logs: map[string]bool{}}
 }
 
 // Emit implements event.Sink.
@@ -55,10 +56,13 @@ func (t *Text) Emit(e event.Envelope) {
 	case event.PlanFinished:
 		t.printPlan(ev)
 	case event.StepPhase:
-		t.printf("    %s %s\n", t.dim(ev.Address+":"), ev.Phase)
+		if !t.logs[ev.Address] { // a step that logs tells its phases there
+			t.printf("    %s %s\n", t.dim(ev.Address+":"), ev.Phase)
+		}
 	case event.StepProgress:
 		t.printProgress(e.Time, ev)
 	case event.StepLog:
+		t.logs[ev.Address] = true
 		if !t.opts.Quiet {
 			t.printf("    %s %s\n", t.dim(ev.Address+" │"), ev.Line)
 		}
@@ -89,7 +93,7 @@ func (t *Text) printProgress(now time.Time, p event.StepProgress) {
 	t.progress[p.Address] = now
 	text := amount(p.Done, p.Unit)
 	if p.Total > 0 {
-		text = fmt.Sprintf("%s of %s (%d %%)", text, amount(p.Total, p.Unit), p.Done*100/p.Total)
+		text = fraction(p.Done, p.Total, p.Unit) + fmt.Sprintf(" (%d %%)", p.Done*100/p.Total)
 	}
 	t.printf("    %s %s\n", t.dim(p.Address+":"), text)
 }
