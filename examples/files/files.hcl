@@ -3,6 +3,8 @@
 # that runs only when there is something to do. On this machine, without root.
 #
 #   antdbctl apply examples/files
+#   antdbctl destroy examples/files    all but SHA256SUMS: what a command did,
+#                                      nobody but its author can take back
 
 runbook "files" {
   title = "Files, lines and commands"
