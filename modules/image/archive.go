@@ -3,7 +3,6 @@ package image
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +13,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/adbsql/antdbctl/engine/conn"
@@ -55,7 +55,8 @@ func (s store) fetch(ctx context.Context, env *module.Env, d docker, info imageI
 		return nil, d.explain(err, "save "+short(info.ID))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("save %s into %s: %w", short(info.ID), s.dir, err)
+		return nil, module.Explain(fmt.Errorf("save %s into %s: %w", short(info.ID), s.dir, err),
+			"the folder must be writable and have room for the image; XDG_CACHE_HOME says where it lies")
 	}
 	if id != info.ID {
 		if err := s.setConfigOf(info.ID, id); err != nil {

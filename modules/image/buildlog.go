@@ -66,6 +66,7 @@ var faults = []struct {
 	means, remedy string
 }{
 	{regexp.MustCompile(`unknown instruction: (\||/BIN/SH|/bin/sh)`), "a line of `docker history` stands in the Dockerfile as it is", "turn the |N arguments into ARG lines and the command into a RUN line"},
+	{regexp.MustCompile(`buildx component is missing`), "BuildKit is asked for and docker has no buildx", "install docker's buildx, or unset DOCKER_BUILDKIT"},
 	{regexp.MustCompile(`no space left on device`), "the disk of the Docker engine is full", "free space there (docker system prune), or move the engine's folder to a larger disk"},
 	{regexp.MustCompile(`(?i)pull access denied|failed to resolve source metadata|registry-1\.docker\.io|manifest (for .* not found|unknown)`), "a base image is not there and cannot be pulled", "bring it with image.load before this step, or build FROM an image that is there"},
 	{regexp.MustCompile(`(?i)network bridge not found|could not find network|failed to create endpoint|network .* not found`), "the Docker engine has no network for RUN lines", `set network = "host", or give the engine its bridge`},

@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/conntest"
 	"github.com/adbsql/antdbctl/engine/conn/local"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/module/moduletest"
@@ -34,6 +36,10 @@ var engines struct {
 }
 
 func TestMain(m *testing.M) {
+	if version := os.Getenv("KUBELET_VERSION"); version != "" {
+		playKubelet(version, os.Args[1:])
+		return
+	}
 	code := m.Run()
 	for _, daemon := range engines.run {
 		_ = daemon.Process.Signal(syscall.SIGTERM)
@@ -73,16 +79,16 @@ func startEngines() error {
 		"containerd", "--config", in("containerd.toml")); err != nil {
 		return err
 	}
-	for _, name := range []string{"builder", "node"} {
-		host := "unix://" + in(name+".sock")
-		if err := launch(in(name+".log"), []string{"docker", "--host", host, "version"},
-			"dockerd", "--host="+host, "--data-root="+in(name), "--exec-root="+in(name+"-exec"), "--pidfile="+in(name+".pid"),
-			"--config-file="+in("docker.json"), "--containerd="+in("containerd.sock"), "--containerd-namespace="+name,
-			"--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false"); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(startDocker("builder"), startDocker("node"))
+}
+
+func startDocker(name string) error {
+	in := func(name string) string { return filepath.Join(engines.dir, name) }
+	host := "unix://" + in(name+".sock")
+	return launch(in(name+".log"), []string{"docker", "--host", host, "version"},
+		"dockerd", "--host="+host, "--data-root="+in(name), "--exec-root="+in(name+"-exec"), "--pidfile="+in(name+".pid"),
+		"--config-file="+in("docker.json"), "--containerd="+in("containerd.sock"), "--containerd-namespace="+name,
+		"--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false")
 }
 
 // launch starts a daemon and waits until ready succeeds.
@@ -200,4 +206,17 @@ func on[T any, P interface {
 }](t *testing.T, host conn.Host, args string) *moduletest.Step {
 	t.Helper()
 	return moduletest.New(t, module.Of[T, P](), host, args, builder)
+}
+
+// looks runs Check where every change is refused.
+func looks[T any, P interface {
+	*T
+	module.Module
+}](t *testing.T, host conn.Host, args string) module.Change {
+	t.Helper()
+	step := on[T, P](t, conntest.ReadOnly(t, host), args)
+	step.Env().Dialer = dialer{conntest.ReadOnly(t, host)}
+	change, _, err := step.Check()
+	require.NoError(t, err)
+	return change
 }

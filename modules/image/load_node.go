@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/klauspost/compress/gzip"
+
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/secret"
@@ -26,25 +28,36 @@ func (s *Ship) load(ctx context.Context, env *module.Env, img *stored, there map
 	switch s.node.engine {
 	case "containerd":
 		interim := "antdbctl.local/incoming:" + short(img.ID)
-		cmd = s.node.ctr(importScript, append([]string{s.Namespace, interim}, names...)...)
+		cmd = s.node.ctr(importScript, append([]string{s.Namespace, s.Compress, interim}, names...)...)
 		write = func(w io.Writer) error { return img.writeOCI(w, interim, there) }
 	default:
 		cmd = conn.Command(s.node.engine, "image", "load")
 	}
+	sent := &counter{reported: func(int64) {}}
 	_, err := feed(ctx, env, cmd, func(w io.Writer) error {
-		out.w = w
-		return write(out)
+		sent.w = w
+		if s.Compress != "gzip" {
+			out.w = sent
+			return write(out)
+		}
+		zip, err := gzip.NewWriterLevel(sent, gzip.BestSpeed)
+		if err != nil {
+			return err
+		}
+		out.w = zip
+		return errors.Join(write(out), zip.Close())
 	})
-	s.Bytes += out.n
+	s.Bytes += sent.n
 	return err
 }
 
 // importScript gives the names only to an image that is whole: an import that
 // lacks a layer leaves a record behind that looks like an image and is none.
-const importScript = `ns=$1 interim=$2
-shift 2
+const importScript = `ns=$1 compress=$2 interim=$3
+shift 3
 trap 'ctr -n "$ns" images rm "$interim" >/dev/null 2>&1' EXIT
-ctr -n "$ns" images import - >&2 || exit 1
+trap 'exit 1' HUP INT TERM
+if [ "$compress" = gzip ]; then gzip -dc; else cat; fi | ctr -n "$ns" images import - >&2 || exit 1
 line=$(ctr -n "$ns" images check "name==$interim" | sed -n 2p)
 case $line in
 *" complete "*) ;;

@@ -78,6 +78,7 @@ func (s *Save) inside(a archiveFile, info imageInfo) bool {
 // its own, so that no failure hides in a pipe.
 const saveScript = `tmp=$2.antdbctl-$$
 trap 'rm -f "$tmp" "$tmp.gz"' EXIT
+trap 'exit 1' HUP INT TERM
 docker image save --output "$tmp" "$1" || exit 1
 if [ "$3" = gzip ]; then gzip -n "$tmp" && mv -f "$tmp.gz" "$2"; else mv -f "$tmp" "$2"; fi`
 

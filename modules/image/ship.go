@@ -24,6 +24,7 @@ type Ship struct {
 	Tags      []string    `hcl:"tags,optional" doc:"Further names to give it on the host."`
 	Runtime   string      `hcl:"runtime,optional" default:"auto" oneof:"auto,docker,containerd,podman" doc:"Container engine of the host; auto finds the one that the host's kubelet uses."`
 	Namespace string      `hcl:"namespace,optional" default:"k8s.io" doc:"Namespace of containerd; the kubelet's is k8s.io."`
+	Compress  string      `hcl:"compress,optional" default:"none" oneof:"none,gzip" doc:"Compression on the way. It pays on links slower than some 200 Mbit/s."`
 
 	ID     string `out:"id" doc:"Content address of the image."`
 	Name   string `out:"name" doc:"Full name of the image on the host."`
@@ -46,7 +47,6 @@ The image is the same when the digest of its configuration is: then nothing is s
 lacks are sent. The image is saved once on this machine, in the user's cache folder, however many hosts it goes to.`,
 		On:      []string{conn.SSH, conn.Local, conn.Container},
 		Example: shipExample,
-		Outward: true,
 	}
 }
 

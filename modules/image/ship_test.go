@@ -3,8 +3,11 @@ package image
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -98,6 +101,13 @@ func TestShipToContainerdSendsOnlyWhatIsMissing(t *testing.T) {
 
 	require.NoError(t, ship(t, b, b, args).Destroy())
 	require.Empty(t, b.do(t, "ctr", "-n", "k8s.io", "images", "ls", "-q"))
+
+	args = strings.Replace(args, `"`+next+`"`, `"`+image(t, b, "forctr:2", layered("three"))+`"
+		compress  = "gzip"
+		namespace = "zipped"`, 1)
+	out = ship(t, b, b, args).Converge(module.Create)
+	sent, _ = out.GetAttr("bytes").AsBigFloat().Int64()
+	require.Less(t, sent, int64(100000))
 }
 
 func TestShipRecognisesWhatContainerdImportedByItself(t *testing.T) {
@@ -258,4 +268,46 @@ func (c *counted) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
 		c.saves.Add(1)
 	}
 	return c.place.Run(ctx, cmd)
+}
+
+func TestRealFullDisk(t *testing.T) {
+	b := at(t, "builder")
+	small := smallDocker(t)
+	files := layered("fits")
+	image(t, b, "fits:1", files)
+	files["lower"] = strings.Repeat("more than there is room for\n", 2<<20/28*14)
+	image(t, b, "fits-not:1", files)
+
+	_, _, err := ship(t, small, b, `image = "fits-not:1"`).Check()
+	require.ErrorContains(t, err, "needs at least 28.0 MiB there")
+
+	files["lower"] = files["lower"][:14<<20] // once as the archive, once unpacked
+	image(t, b, "fits-once:1", files)
+	_, _, err = ship(t, small, b, `image = "fits-once:1"`).Apply()
+	require.ErrorContains(t, err, "the disk is full")
+	var explained *module.Explained
+	require.ErrorAs(t, err, &explained)
+	require.Contains(t, explained.Evidence[0], "no space left on device")
+
+	ship(t, small, b, `image = "fits:1"`).Converge(module.Create)
+}
+
+// smallDocker is an engine whose disk has 24 MiB.
+func smallDocker(t *testing.T) place {
+	t.Helper()
+	p := at(t, "small")
+	root := filepath.Join(engines.dir, "small")
+	require.NoError(t, os.MkdirAll(root, 0o700))
+	require.NoError(t, syscall.Mount("small", root, "tmpfs", 0, "size=24m"))
+	before := len(engines.run)
+	require.NoError(t, startDocker("small"))
+	t.Cleanup(func() {
+		for _, daemon := range engines.run[before:] {
+			require.NoError(t, daemon.Process.Signal(syscall.SIGTERM))
+			_ = daemon.Wait()
+		}
+		engines.run = engines.run[:before]
+		require.NoError(t, syscall.Unmount(root, syscall.MNT_DETACH))
+	})
+	return p
 }
