@@ -109,8 +109,10 @@ func ways(all map[string][]string, pkg string, directly bool) map[string][]strin
 	return found
 }
 
-// testOnly packages are written for tests and may use what tests use.
-func testOnly(pkg string) bool { return strings.HasSuffix(path.Base(pkg), "test") }
+// testOnly packages are written for tests, or measure, and may use what tests use.
+func testOnly(pkg string) bool {
+	return strings.HasSuffix(path.Base(pkg), "test") || matches("bench/...", pkg)
+}
 
 func TestNothingImportsUp(t *testing.T) {
 	all := packages(t)
