@@ -106,6 +106,8 @@ func toCty(field reflect.Value, ty cty.Type) (cty.Value, error) {
 		return cty.ObjectVal(v), nil
 	case secret.Value:
 		return v.Cty(), nil
+	case map[string]secret.Value:
+		return secretsToCty(v), nil
 	case time.Duration:
 		return cty.StringVal(v.String()), nil
 	}
@@ -113,6 +115,18 @@ func toCty(field reflect.Value, ty cty.Type) (cty.Value, error) {
 		return emptyOf(ty), nil
 	}
 	return gocty.ToCtyValue(field.Interface(), ty)
+}
+
+// secretsToCty does what gocty cannot: elements of a map have no address.
+func secretsToCty(m map[string]secret.Value) cty.Value {
+	if len(m) == 0 {
+		return cty.MapValEmpty(secret.Type)
+	}
+	out := map[string]cty.Value{}
+	for name, v := range m {
+		out[name] = v.Cty()
+	}
+	return cty.MapVal(out)
 }
 
 // emptyOf makes a nil slice or map an empty collection, which expressions can
