@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
@@ -36,6 +37,7 @@ type app struct {
 	stdout, stderr io.Writer
 	stop           <-chan struct{}
 	live           *report.Live // nil off a terminal
+	asking         sync.Mutex
 
 	vars     []string
 	varFiles []string
@@ -140,7 +142,10 @@ func (a *app) interactive() bool {
 	return terminal(a.stdin) && !a.json
 }
 
+// approve asks at the terminal, one question at a time.
 func (a *app) approve(ctx context.Context, question string) (bool, error) {
+	a.asking.Lock()
+	defer a.asking.Unlock()
 	if a.live != nil {
 		a.live.Suspend()
 	}
