@@ -53,6 +53,10 @@ func main() {
 	if errors.As(err, &exit) && exit.ExitCode() > 0 && errors.Is(err, errRemote) {
 		os.Exit(exit.ExitCode())
 	}
+	if err != nil && ctx.Err() != nil {
+		fmt.Fprintln(os.Stderr, "lab: interrupted; the same command goes on where it was")
+		os.Exit(130)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		os.Exit(1)

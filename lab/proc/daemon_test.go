@@ -92,3 +92,18 @@ func TestOutputNamesTheCommandAndItsWords(t *testing.T) {
 	require.ErrorContains(t, err, "sh -c")
 	require.ErrorContains(t, err, "reason")
 }
+
+func TestCancelledCommandMayCleanUp(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	ctx, cancel := context.WithCancel(t.Context())
+	script := `trap 'echo clean >> "$0"; exit 1' INT; echo ready > "$0"; while :; do sleep 0.05; done`
+	go func() {
+		defer cancel()
+		poll(20*time.Second, func() bool { content, _ := os.ReadFile(mark); return len(content) > 0 })
+	}()
+	_, err := Run(ctx, "sh", "-c", script, mark)
+	require.Error(t, err)
+	content, err := os.ReadFile(mark)
+	require.NoError(t, err)
+	require.Equal(t, "ready\nclean\n", string(content))
+}
