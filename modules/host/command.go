@@ -101,7 +101,21 @@ func (c *Command) Check(ctx context.Context, env *module.Env) (module.Change, er
 	if proved {
 		action = module.Update
 	}
-	return module.Change{Action: action, Summary: "run " + c.text()}, nil
+	return module.Change{Action: action, Summary: "run " + c.text() + c.reason()}, nil
+}
+
+// reason is what the guards found undone, also once the command has run and
+// they still do.
+func (c *Command) reason() string {
+	switch {
+	case c.Creates != "":
+		return ": " + c.Creates + " is missing"
+	case c.Removes != "":
+		return ": " + c.Removes + " is still there"
+	case c.Unless != "":
+		return ": its unless fails"
+	}
+	return ""
 }
 
 // Apply runs the command and passes its output to the log as it comes.

@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/local"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/module/moduletest"
 )
@@ -88,6 +89,25 @@ func TestGuardedCommandIsProvedByItsGuard(t *testing.T) {
 		step.Converge(module.Update)
 		require.Equal(t, "piped\n", read(t, dir+"/made by sh"))
 	})
+}
+
+func TestCommandThatLeavesItsGuardUndoneSaysWhich(t *testing.T) {
+	h := local.New()
+	for guard, want := range map[string]string{
+		`creates = "DIR/x"`:  "run true: DIR/x is missing",
+		`removes = "DIR"`:    "run true: DIR is still there",
+		`unless  = "exit 1"`: "run true: its unless fails",
+	} {
+		dir := t.TempDir()
+		m := stepOn[Command](t, h, dir, "command = [\"true\"]\n"+guard).Module()
+		env := moduletest.Env(t, h)
+		_, err := m.Check(t.Context(), env)
+		require.NoError(t, err)
+		require.NoError(t, m.Apply(t.Context(), env))
+		again, err := m.Check(t.Context(), env)
+		require.NoError(t, err)
+		require.Equal(t, strings.ReplaceAll(want, "DIR", dir), again.Summary)
+	}
 }
 
 func TestCommandThatFailsNamesTheArgument(t *testing.T) {

@@ -44,6 +44,16 @@ func TestDirectoryThatIsThereGetsModeAndOwner(t *testing.T) {
 	})
 }
 
+func TestDirectoryInASetgidParentGetsTheModeThatWasAskedFor(t *testing.T) {
+	everywhere(t, func(t *testing.T, h conn.Host, dir string) {
+		require.NoError(t, os.Chmod(dir, 0o755|os.ModeSetgid))
+		stepOn[Directory](t, h, dir, "path = \"DIR/d\"\nmode = \"0750\"").Converge(module.Create)
+		require.Equal(t, os.ModeDir|0o750, stat(t, dir+"/d").Mode())
+		stepOn[Directory](t, h, dir, "path = \"DIR/d\"\nmode = \"2750\"").Converge(module.Update)
+		stepOn[Directory](t, h, dir, "path = \"DIR/d\"\nmode = \"0755\"").Converge(module.Update)
+	})
+}
+
 func TestDirectoryWithoutModeKeepsTheOneItHas(t *testing.T) {
 	everywhere(t, func(t *testing.T, h conn.Host, dir string) {
 		require.NoError(t, os.Mkdir(dir+"/d", 0o711))

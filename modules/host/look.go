@@ -15,7 +15,7 @@ import (
 //
 //	$1 path
 //	$2 "-L" to look through a symbolic link, or empty
-//	$3 greatest size in bytes of a file whose content is shown
+//	$3 greatest size in bytes of a file whose content is shown; -1 for none
 //	$4 SHA-256 of the content that need not be shown
 //
 // It prints "missing", or "denied" and the folder that it may not enter, or
@@ -45,7 +45,7 @@ elif command -v openssl >/dev/null; then h=$(openssl dgst -sha256 -r <"$p")
 fi
 h=${h%% *}
 echo "sha256 $h"
-if [ "$h" != "$4" ] && [ "$(wc -c <"$p")" -le "$3" ]; then echo content; cat "$p"; fi
+if [ "$3" -ge 0 ] && [ "$h" != "$4" ] && [ "$(wc -c <"$p")" -le "$3" ]; then echo content; cat "$p"; fi
 `
 
 // What a path may be; other values are named by what.

@@ -52,13 +52,18 @@ if [ -n "$5" ]; then umask 022; mkdir -p -m "${2:-0755}" "$1" || exit 80; fi
 [ -z "$2" ] || chmod "$2" "$1" || exit 83
 `
 
-// setMeta runs setScript.
+// setMeta runs setScript. The mode goes with five digits: with fewer, GNU chmod
+// leaves the setgid bit that a directory may have from its parent.
 func setMeta(ctx context.Context, r conn.Runner, path string, m meta, mkdir bool) error {
 	flag := ""
 	if mkdir {
 		flag = "mkdir"
 	}
-	_, err := r.Run(ctx, conn.Script(setScript, path, m.mode, m.owner, m.group, flag))
+	mode := ""
+	if bits, ok := modeBits(m.mode); ok {
+		mode = fmt.Sprintf("%05o", bits)
+	}
+	_, err := r.Run(ctx, conn.Script(setScript, path, mode, m.owner, m.group, flag))
 	return err
 }
 
