@@ -8,10 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -42,18 +39,28 @@ const (
 
 // SSHServer is a running OpenSSH sshd on loopback.
 type SSHServer struct {
-	t        *testing.T
+	t        TB
 	opts     SSHOptions
 	dir      string
 	port     int
-	process  *exec.Cmd
-	exited   chan struct{}
+	daemons  []*daemon
 	log      *os.File
 	binds    []string      // files of /etc that the server has its own of
 	Settings conn.Settings // what it takes to log in
 	Targets  []conn.Target
 	Key      string // private key that everybody may log in with
 	HostKey  string // the server's private key
+}
+
+// TB is what a server needs of a test; a benchmark that is a program of its own
+// can have it as well.
+type TB interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Logf(format string, args ...any)
+	FailNow()
+	Failed() bool
+	Cleanup(f func())
 }
 
 // StartSSH starts an sshd that ends with the test. It takes OpenSSH's sshd,
@@ -66,6 +73,12 @@ func StartSSH(t *testing.T, opts SSHOptions) *SSHServer {
 	if opts.Users && os.Geteuid() != 0 {
 		t.Skip("needs root, to make accounts in a mount namespace of their own")
 	}
+	return RunSSH(t, opts)
+}
+
+// RunSSH is StartSSH for any run.
+func RunSSH(t TB, opts SSHOptions) *SSHServer {
+	t.Helper()
 	_, err := os.Stat(sshd)
 	require.NoError(t, err, "install openssh-server")
 
@@ -97,13 +110,13 @@ func StartSSH(t *testing.T, opts SSHOptions) *SSHServer {
 
 const sshd = "/usr/sbin/sshd"
 
-func keygen(t *testing.T, file, kind string) {
+func keygen(t TB, file, kind string) {
 	t.Helper()
 	out, err := exec.Command("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "conntest", "-f", file).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }
 
-func freePort(t *testing.T) int {
+func freePort(t TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -133,7 +146,6 @@ func (s *SSHServer) describe() {
 	}
 	for i := range n {
 		ip := fmt.Sprintf("127.0.0.%d", i+2)
-		fmt.Fprintf(&config, "ListenAddress %s:%d\n", ip, s.port)
 		fmt.Fprintf(&known, "[%s]:%d %s", ip, s.port, public)
 		s.Targets = append(s.Targets, conn.Target{Kind: conn.SSH, Name: "node" + strconv.Itoa(i+1), Address: ip, Port: s.port, User: user})
 	}
@@ -170,79 +182,4 @@ func (s *SSHServer) Target(user string) conn.Target {
 		t.User = user
 	}
 	return t
-}
-
-// Start starts sshd and waits until it listens.
-func (s *SSHServer) Start() {
-	s.t.Helper()
-	args := []string{sshd, "-D", "-e", "-f", s.dir + "/sshd_config"}
-	if os.Geteuid() == 0 {
-		// A mount namespace of its own, for /run/sshd and the accounts.
-		args = append([]string{"unshare", "--mount", "sh", "-c", s.namespace() + `exec "$@"`, "sh"}, args...)
-	}
-	s.process = exec.Command(args[0], args[1:]...)
-	s.process.Stdout, s.process.Stderr = s.log, s.log
-	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	require.NoError(s.t, s.process.Start())
-	p, exited := s.process, make(chan struct{})
-	s.exited = exited
-	go func() {
-		_ = p.Wait()
-		close(exited)
-	}()
-	last := s.Targets[len(s.Targets)-1].Address
-	require.Eventually(s.t, func() bool {
-		c, err := net.DialTimeout("tcp", net.JoinHostPort(last, strconv.Itoa(s.port)), time.Second)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil || s.hasExited()
-	}, 20*time.Second, 10*time.Millisecond)
-	if s.hasExited() {
-		text, _ := os.ReadFile(s.dir + "/log")
-		require.Fail(s.t, "sshd did not start", "%s", text)
-	}
-}
-
-func (s *SSHServer) hasExited() bool {
-	select {
-	case <-s.exited:
-		return true
-	default:
-		return false
-	}
-}
-
-// Stop ends sshd and every connection it serves, as a host that goes down.
-func (s *SSHServer) Stop() {
-	for _, pid := range append(descendants(s.process.Process.Pid), s.process.Process.Pid) {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-	<-s.exited
-}
-
-// Freeze makes the server and its connections stand still: nothing answers,
-// nothing closes. Thaw lets them go on.
-func (s *SSHServer) Freeze() { s.signalAll(syscall.SIGSTOP) }
-func (s *SSHServer) Thaw()   { s.signalAll(syscall.SIGCONT) }
-
-func (s *SSHServer) signalAll(sig syscall.Signal) {
-	for _, pid := range append(descendants(s.process.Process.Pid), s.process.Process.Pid) {
-		_ = syscall.Kill(pid, sig)
-	}
-}
-
-// descendants are the processes that come from pid.
-func descendants(pid int) []int {
-	var all []int
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		return nil
-	}
-	for _, word := range strings.Fields(string(text)) {
-		if child, err := strconv.Atoi(word); err == nil {
-			all = append(append(all, child), descendants(child)...)
-		}
-	}
-	return all
 }

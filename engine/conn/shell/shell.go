@@ -67,7 +67,7 @@ func Wrap(cmd conn.Cmd, start Start) (args []string, stdin io.Reader, err error)
 	}
 	var script, head strings.Builder
 	if start.Group {
-		script.WriteString(`{ read -r a b c d group rest </proc/$$/stat; } 2>/dev/null && echo "` + GroupMark + `$group" >&2; `)
+		script.WriteString(`{ read -r _a _b _c _d _group _e </proc/$$/stat; } 2>/dev/null; echo "` + GroupMark + `$_group" >&2; `)
 	}
 	if len(cmd.Env) > 0 || !start.Password.IsZero() {
 		env, err := exports(cmd.Env)

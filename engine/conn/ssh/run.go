@@ -2,10 +2,11 @@ package ssh
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -46,21 +47,24 @@ func (h *Host) run(ctx context.Context, cmd conn.Cmd, b become) (conn.Result, er
 	if err != nil {
 		return conn.Result{}, err
 	}
-	how := shell.Start{Prefix: b.prefix, Password: b.password, Group: b.changes || !l.passesSignals}
-	args, stdin, err := shell.Wrap(cmd, how)
+	args, stdin, err := shell.Wrap(cmd, shell.Start{Prefix: b.prefix, Password: b.password, Group: b.changes})
 	if err != nil {
 		go ssh.DiscardRequests(requests)
 		_ = ch.Close()
 		return conn.Result{}, err
 	}
-	line := shell.Quote(args...)
-	if b.su != "" {
+	line, tag := shell.Quote(args...), ""
+	switch {
+	case b.su != "":
 		line = shell.Quote("su", "-s", "/bin/sh", "-c", line, b.su)
+	case !b.changes && !l.passesSignals:
+		tag = runTag + "=" + rand.Text()
+		line = tag + " " + line
 	}
 	out := conn.NewOutput(cmd)
 	stderr := out.Stderr()
 	var group *groupLine
-	if how.Group {
+	if b.changes {
 		group = &groupLine{to: stderr}
 		stderr = group
 	}
@@ -69,7 +73,7 @@ func (h *Host) run(ctx context.Context, cmd conn.Cmd, b become) (conn.Result, er
 		return conn.Result{}, h.lostOr(l, err)
 	}
 	if !p.wait(ctx) {
-		h.kill(ctx, l, p, group, b)
+		h.kill(ctx, l, p, group.killer(tag), b)
 		return out.Result(), fmt.Errorf("%s: %w", cmd.Args[0], context.Cause(ctx))
 	}
 	return h.finish(l, p, out, group, b)
@@ -130,7 +134,7 @@ func (h *Host) channel(ctx context.Context) (*link, ssh.Channel, <-chan *ssh.Req
 			return nil, nil, nil, h.unreachable(fmt.Errorf("the server opens no session, although none of ours runs: %w", err))
 		}
 		select {
-		case <-time.After(pause/2 + rand.N(pause)):
+		case <-time.After(pause/2 + mathrand.N(pause)):
 		case <-ctx.Done():
 			return nil, nil, nil, context.Cause(ctx)
 		}
@@ -152,15 +156,36 @@ func (h *Host) lostOr(l *link, err error) error {
 	return h.unreachable(err)
 }
 
+// runTag is an environment variable that marks a command and what it starts,
+// where the server does not pass signals on: it costs nothing until the command
+// has to be found.
+const runTag = "ANTDBCTL_RUN"
+
+// killTagged sends signal $1 to the processes whose environment holds $2.
+const killTagged = `grep -l -e "$2" /proc/[0-9]*/environ 2>/dev/null | while IFS=/ read -r _a _b pid _c; do
+	kill -s "$1" "$pid" 2>/dev/null
+done`
+
+// killer is the script that ends the command, given the name of a signal; nil
+// when the server is to do it.
+func (g *groupLine) killer(tag string) func(signal string) conn.Cmd {
+	if id := g.id(); id != "" {
+		return func(signal string) conn.Cmd { return conn.Script(`kill -s "$1" -- "-$2"`, signal, id) }
+	}
+	if tag != "" {
+		return func(signal string) conn.Cmd { return conn.Script(killTagged, signal, tag) }
+	}
+	return nil
+}
+
 // kill ends a command whose ctx has ended: it is asked, then made to. Closing
 // the channel alone would leave it running.
-func (h *Host) kill(ctx context.Context, l *link, p *process, group *groupLine, b become) {
+func (h *Host) kill(ctx context.Context, l *link, p *process, killer func(string) conn.Cmd, b become) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*grace)
 	defer stop()
 	for _, name := range []string{"TERM", "KILL"} {
-		if id := group.id(); id != "" {
-			kill := conn.Script(`kill -s "$1" -- "-$2"`, name, id)
-			_, _ = h.run(ctx, kill, b)
+		if killer != nil {
+			_, _ = h.run(ctx, killer(name), b)
 		} else {
 			p.signal(name)
 		}
