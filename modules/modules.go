@@ -5,6 +5,7 @@ import (
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/modules/host"
 	"github.com/adbsql/antdbctl/modules/image"
+	"github.com/adbsql/antdbctl/modules/k8s"
 	"github.com/adbsql/antdbctl/modules/pgo"
 	"github.com/adbsql/antdbctl/modules/sql"
 )
@@ -24,6 +25,10 @@ func Catalogue() *module.Registry {
 		module.Of[image.Save](),
 		module.Of[image.Ship](),
 		module.Of[image.Tag](),
+		module.Of[k8s.Apply](),
+		module.Of[k8s.Get](),
+		module.Of[k8s.Logs](),
+		module.Of[k8s.Wait](),
 		module.Of[pgo.Cluster](),
 		module.Of[sql.Database](),
 		module.Of[sql.Query](),

@@ -205,10 +205,10 @@ step "pgo.cluster" "cluster" {
 }
 
 step "k8s.wait" "backup" {
-  on        = target.site
-  kind      = "Job"
-  selector  = "pg-cluster=${step.cluster.name},backrest-command=backup"
-  condition = "complete"
+  on       = target.site
+  kind     = "Job"
+  selector = "pg-cluster=${step.cluster.name},pgo-backrest-job=true"
+  for      = "complete"
 }
 
 # --- The database ---------------------------------------------------------
