@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/adbsql/antdbctl/engine/conn"
@@ -23,6 +22,7 @@ const mostDecodes = 500
 // the steps their needs.
 func (r *Runbook) check() hcl.Diagnostics {
 	r.markSecrets()
+	r.checking = r.checkScope()
 	diags := r.checkSecrets()
 	for _, st := range r.everyStep() {
 		st.own = st.checkOwnRefs()
@@ -32,7 +32,7 @@ func (r *Runbook) check() hcl.Diagnostics {
 		st.Needs = r.needs(st)
 	}
 	diags = append(diags, r.cycles()...)
-	scope := r.checkScope()
+	scope := r.checking
 	for _, st := range r.everyStep() {
 		st.shape(scope)
 	}
@@ -102,16 +102,10 @@ func (st *Step) checkOwnRefs() hcl.Diagnostics {
 	if st.forEach != nil {
 		element, body = placeExpandEach, placeEach
 	}
-	var diags hcl.Diagnostics
-	check := func(expr hclsyntax.Expression, w where) {
-		if expr != nil {
-			diags = append(diags, st.run.checkRefs(refsOf(expr), w)...)
-		}
-	}
-	check(st.forEach, placeExpand)
-	check(st.on, element)
-	check(st.when, body)
-	diags = append(diags, st.run.checkRefs(refsOf(st.args), body)...)
+	diags := st.run.checkRefs(st.eachRefs, placeExpand)
+	diags = append(diags, st.run.checkRefs(st.onRefs, element)...)
+	diags = append(diags, st.run.checkRefs(st.whenRefs, body)...)
+	diags = append(diags, st.run.checkRefs(st.argRefs, body)...)
 	for _, x := range st.Expects {
 		w := placeExpect
 		if st.forEach == nil {
@@ -148,8 +142,11 @@ func (st *Step) checkBody(scope *Scope, decodes *int) hcl.Diagnostics {
 		return nil
 	}
 	own := append(slices.Clone(st.own), st.run.checkOutputs(st.refs)...)
-	_, diags := st.Expand(scope)
-	for i, roots := range st.samples(scope, decodes) {
+	ex, diags := st.possible, slices.Clone(st.shapeFaults)
+	if st.when != nil {
+		ex, diags = st.Expand(scope)
+	}
+	for i, roots := range st.samples(scope, ex, decodes) {
 		args, more := st.decode(scope, roots)
 		diags = append(diags, more...)
 		if !more.HasErrors() {
@@ -171,14 +168,12 @@ func (st *Step) checkBody(scope *Scope, decodes *int) hcl.Diagnostics {
 // samples are the each and host to check the step's arguments with: those of
 // every instance where the arguments refer to them and they are known, else
 // one pair of unknowns.
-func (st *Step) samples(scope *Scope, decodes *int) []map[string]cty.Value {
-	if refs := setOf(refsOf(st.args)); refs.each || refs.host {
-		x := &expander{Step: st, scope: scope, ex: Expansion{Known: true}}
-		x.expand()
-		if n := len(x.ex.Instances); x.ex.Known && !x.diags.HasErrors() && n > 0 && *decodes+n <= mostDecodes {
+func (st *Step) samples(scope *Scope, ex Expansion, decodes *int) []map[string]cty.Value {
+	if refs := setOf(st.argRefs); refs.each || refs.host {
+		if n := len(ex.Instances); n > 0 && *decodes+n <= mostDecodes {
 			*decodes += n
 			var all []map[string]cty.Value
-			for _, i := range x.ex.Instances {
+			for _, i := range ex.Instances {
 				all = append(all, i.roots())
 			}
 			return all

@@ -111,6 +111,6 @@ func intOf(v cty.Value) (int, error) {
 
 // static is the evaluation context of what must be known before the run.
 func (r *Runbook) static(refs []ref) *hcl.EvalContext {
-	ctx, _ := r.checkScope().context(setOf(refs), nil) // faults of locals are reported at the locals
+	ctx, _ := r.checking.context(setOf(refs), nil) // faults of locals are reported at the locals
 	return ctx
 }

@@ -43,6 +43,10 @@ func (e *element) cty() cty.Value {
 // Expand finds the instances of the step as far as s tells.
 func (st *Step) Expand(s *Scope) (Expansion, hcl.Diagnostics) {
 	x := &expander{Step: st, scope: s, ex: Expansion{Known: true, Keyed: st.Keyed}}
+	return x.finish()
+}
+
+func (x *expander) finish() (Expansion, hcl.Diagnostics) {
 	x.expand()
 	if !x.ex.Known || x.diags.HasErrors() {
 		x.ex.Instances = nil
@@ -67,7 +71,9 @@ func (x *expander) expand() {
 	for _, e := range elements {
 		ctx, diags := x.scope.context(x.set, eachOnly(e))
 		x.diags = append(x.diags, diags...)
-		for _, t := range x.targets(ctx) {
+		targets := x.targets(ctx)
+		x.ex.Instances = slices.Grow(x.ex.Instances, len(targets))
+		for _, t := range targets {
 			i := &Instance{Step: x.Step, Target: t, each: e, Key: x.key(e, t)}
 			if x.wanted(i) {
 				x.ex.Instances = append(x.ex.Instances, i)
@@ -100,6 +106,9 @@ func (x *expander) key(e *element, t conn.Target) string {
 }
 
 func (x *expander) unique() {
+	if len(x.ex.Instances) < 2 {
+		return
+	}
 	seen := map[string]bool{}
 	for _, i := range x.ex.Instances {
 		if seen[i.Key] {

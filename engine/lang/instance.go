@@ -44,5 +44,5 @@ func (st *Step) decode(s *Scope, roots map[string]cty.Value) (cty.Value, hcl.Dia
 			diags = append(diags, d)
 		}
 	}
-	return v, diags
+	return v, tidy(diags)
 }

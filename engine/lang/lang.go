@@ -62,7 +62,7 @@ type Runbook struct {
 	steps     map[string]*Step
 	header    hcl.Range       // of the runbook block
 	lost      map[string]bool // "step.x" of blocks that do not parse
-	resolved  bool            // ResolveSecrets has run
+	checking  *Scope          // the scope of Load's checks
 
 	varValue    cty.Value
 	targetValue cty.Value
@@ -80,9 +80,7 @@ func Load(path string, o Options) (*Runbook, hcl.Diagnostics) {
 	}
 	diags = append(diags, r.setVariables(o)...)
 	diags = append(diags, r.evalNamed()...)
-	if r.Steps != nil || len(diags) == 0 {
-		diags = append(diags, r.check()...)
-	}
+	diags = append(diags, r.check()...)
 	return r, tidy(diags)
 }
 
@@ -115,5 +113,6 @@ type kind struct {
 	spec    specCache
 	value   cty.Type  // of the step in expressions
 	unknown cty.Value // of that type
+	byKeys  map[string]cty.Value
 	checked cty.Value // as unknown, with placeholders for secrets, so that misuse shows
 }

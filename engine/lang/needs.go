@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
 // needs lists the steps that st refers to, through locals too, sorted by name.
@@ -36,12 +35,10 @@ func (r *Runbook) needs(st *Step) []Need {
 			}
 		}
 	}
-	for _, expr := range []hclsyntax.Expression{st.on, st.forEach, st.when} {
-		if expr != nil {
-			collect(refsOf(expr), true)
-		}
-	}
-	collect(refsOf(st.args), false)
+	collect(st.onRefs, true)
+	collect(st.eachRefs, true)
+	collect(st.whenRefs, true)
+	collect(st.argRefs, false)
 	for _, x := range st.Expects {
 		collect(x.refs, false)
 	}

@@ -20,28 +20,32 @@ type ref struct {
 
 // refsOf finds all references in an expression, a body or any other node, in
 // source order.
-func refsOf(nodes ...hclsyntax.Node) []ref {
-	w := &refWalker{lanes: map[*hclsyntax.ScopeTraversalExpr]bool{}}
-	for _, n := range nodes {
-		if n != nil {
-			_ = hclsyntax.Walk(n, w) // the walker itself reports nothing
-		}
-	}
+func refsOf(n hclsyntax.Node) []ref {
+	w := &refWalker{}
+	_ = hclsyntax.Walk(n, w) // the walker itself reports nothing
 	slices.SortStableFunc(w.refs, func(a, b ref) int { return a.at.Start.Byte - b.at.Start.Byte })
 	return w.refs
+}
+
+// refsIn is refsOf for an expression that may be left out.
+func refsIn(expr hclsyntax.Expression) []ref {
+	if expr == nil {
+		return nil
+	}
+	return refsOf(expr)
 }
 
 type refWalker struct {
 	refs   []ref
 	hidden []map[string]struct{} // names that for expressions bind
-	lanes  map[*hclsyntax.ScopeTraversalExpr]bool
+	lanes  []*hclsyntax.ScopeTraversalExpr
 }
 
 func (w *refWalker) Enter(n hclsyntax.Node) hcl.Diagnostics {
 	switch n := n.(type) {
 	case *hclsyntax.IndexExpr:
 		if of, ok := n.Collection.(*hclsyntax.ScopeTraversalExpr); ok && len(of.Traversal) == 2 && laneKey(n.Key) {
-			w.lanes[of] = true
+			w.lanes = append(w.lanes, of)
 		}
 	case hclsyntax.ChildScope:
 		w.hidden = append(w.hidden, n.LocalNames)
@@ -52,7 +56,7 @@ func (w *refWalker) Enter(n hclsyntax.Node) hcl.Diagnostics {
 				return nil
 			}
 		}
-		w.refs = append(w.refs, ref{root: root, name: nameIn(n.Traversal), at: n.SrcRange, path: n.Traversal, lane: w.lanes[n]})
+		w.refs = append(w.refs, ref{root: root, name: nameIn(n.Traversal), at: n.SrcRange, path: n.Traversal, lane: slices.Contains(w.lanes, n)})
 	}
 	return nil
 }

@@ -47,7 +47,6 @@ func (r *Runbook) ResolveSecrets(ctx context.Context, hidden *secret.Redactor) h
 			hidden.Add(s.value)
 		}
 	}
-	r.resolved = !diags.HasErrors()
 	return tidy(diags)
 }
 

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -24,19 +25,41 @@ func (st *Step) shape(scope *Scope) {
 	defer func() { st.shaped = 2 }()
 	st.hosts = st.manyTargets(scope)
 	st.Keyed = st.hosts || st.forEach != nil
-	if !st.Keyed || st.kind == nil {
+	if st.kind == nil {
 		return
 	}
-	x := &expander{Step: st, scope: scope, always: true, ex: Expansion{Known: true}}
-	x.expand()
-	if !x.ex.Known || x.diags.HasErrors() {
-		return // the faults are reported when the step is checked
+	x := &expander{Step: st, scope: scope, always: true, ex: Expansion{Known: true, Keyed: st.Keyed}}
+	st.possible, st.shapeFaults = x.finish()
+	st.checked = st.kind.checked
+	if !st.Keyed {
+		return
+	}
+	st.checked = cty.UnknownVal(cty.Map(st.kind.value))
+	if !st.possible.Known || st.shapeFaults.HasErrors() {
+		return
 	}
 	st.keys = []string{}
-	for _, i := range x.ex.Instances {
+	for _, i := range st.possible.Instances {
 		st.keys = append(st.keys, i.Key)
 	}
 	slices.Sort(st.keys)
+	st.checked = st.kind.keyed(st.keys)
+}
+
+// keyed is the value of a keyed step for checking expressions. Many steps of a
+// runbook work on the same hosts, so these values are shared.
+func (k *kind) keyed(keys []string) cty.Value {
+	id := strings.Join(keys, "\x00")
+	v, ok := k.byKeys[id]
+	if !ok {
+		instances := make(map[string]cty.Value, len(keys))
+		for _, key := range keys {
+			instances[key] = k.checked
+		}
+		v = cty.ObjectVal(instances)
+		k.byKeys[id] = v
+	}
+	return v
 }
 
 // manyTargets tells from the type of on, or from its form where the type

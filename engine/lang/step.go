@@ -25,20 +25,27 @@ type Step struct {
 	Confirm string   // question to ask before the step; "" for none
 	Expects []*Expect
 
-	run     *Runbook
-	kind    *kind           // nil when the module is unknown
-	body    *hclsyntax.Body // all that the block holds
-	args    *hclsyntax.Body // what the module gets
-	on      hclsyntax.Expression
-	forEach hclsyntax.Expression
-	when    hclsyntax.Expression
-	after   []ref
-	refs    []ref
-	set     refset
-	own     hcl.Diagnostics // of the references: what overlaps them is not reported twice
-	hosts   bool            // on stands for several targets
-	keys    []string        // instance keys as far as they are known offline
-	shaped  int             // 1: Keyed is being found out, 2: it is known
+	run         *Runbook
+	kind        *kind           // nil when the module is unknown
+	body        *hclsyntax.Body // all that the block holds
+	args        *hclsyntax.Body // what the module gets
+	on          hclsyntax.Expression
+	forEach     hclsyntax.Expression
+	when        hclsyntax.Expression
+	after       []ref
+	refs        []ref // of the four that follow, together
+	onRefs      []ref
+	eachRefs    []ref
+	whenRefs    []ref
+	argRefs     []ref
+	set         refset
+	own         hcl.Diagnostics // of the references: what overlaps them is not reported twice
+	hosts       bool            // on stands for several targets
+	keys        []string        // instance keys as far as they are known offline
+	possible    Expansion       // what Expand would give if when were left out
+	shapeFaults hcl.Diagnostics
+	checked     cty.Value // its value for checking expressions
+	shaped      int       // 1: Keyed is being found out, 2: it is known
 }
 
 // Need is a step that another one waits for.
@@ -129,17 +136,8 @@ func (st *Step) anyValue() cty.Value {
 
 // checkValue is the step's value for checking expressions.
 func (st *Step) checkValue() cty.Value {
-	switch {
-	case st.shaped != 2:
+	if st.shaped != 2 {
 		return cty.DynamicVal
-	case !st.Keyed:
-		return st.kind.checked
-	case st.keys == nil:
-		return cty.UnknownVal(cty.Map(st.kind.value))
 	}
-	instances := make(map[string]cty.Value, len(st.keys))
-	for _, key := range st.keys {
-		instances[key] = st.kind.checked
-	}
-	return cty.ObjectVal(instances)
+	return st.checked
 }

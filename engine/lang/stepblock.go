@@ -28,7 +28,7 @@ func (r *Runbook) kindOf(e module.Entry) *kind {
 	if k, ok := r.kinds[e.Name]; ok {
 		return k
 	}
-	k := &kind{Entry: e, value: e.ValueType()}
+	k := &kind{Entry: e, value: e.ValueType(), byKeys: map[string]cty.Value{}}
 	k.spec = sync.OnceValue(func() hcldec.Spec { return e.Spec() })
 	k.unknown = cty.UnknownVal(k.value)
 	attrs := map[string]cty.Value{}
@@ -77,19 +77,10 @@ func (r *Runbook) newStep(b *hcl.Block) (*Step, hcl.Diagnostics) {
 			diags = append(diags, st.addExpect(block)...)
 		}
 	}
-	st.refs = refsOf(nodesOf(st.on, st.forEach, st.when, st.args)...)
+	st.onRefs, st.eachRefs, st.whenRefs, st.argRefs = refsIn(st.on), refsIn(st.forEach), refsIn(st.when), refsOf(st.args)
+	st.refs = slices.Concat(st.onRefs, st.eachRefs, st.whenRefs, st.argRefs)
 	st.set = setOf(st.refs)
 	return st, diags
-}
-
-func nodesOf(on, forEach, when hclsyntax.Expression, args *hclsyntax.Body) []hclsyntax.Node {
-	nodes := []hclsyntax.Node{args}
-	for _, e := range []hclsyntax.Expression{on, forEach, when} {
-		if e != nil {
-			nodes = append(nodes, e)
-		}
-	}
-	return nodes
 }
 
 func (r *Runbook) moduleHint(name string) string {
