@@ -35,6 +35,7 @@ func (s *SSHServer) accounts() {
 	if s.opts.Users {
 		s.users(files)
 	}
+	require.NoError(t, os.MkdirAll(s.FullDisk(), 0o755))
 	for name, content := range files {
 		path := s.dir + "/etc-" + name
 		require.NoError(t, os.WriteFile(path, content.Bytes(), 0o600))
@@ -69,9 +70,13 @@ func (s *SSHServer) users(files map[string]*bytes.Buffer) {
 	fmt.Fprintf(files["sudoers"], "Defaults env_reset, passwd_tries=3\nroot ALL=(ALL:ALL) ALL\n%s ALL=(ALL:ALL) NOPASSWD: ALL\n%s ALL=(ALL:ALL) ALL\n", Ops, Admin)
 }
 
+// FullDisk is a folder at the server with room for 256 KiB; it takes root.
+func (s *SSHServer) FullDisk() string { return s.dir + "/small" }
+
 // namespace is the script that prepares the server's mount namespace.
 func (s *SSHServer) namespace() string {
 	script := "mount --make-rprivate / && mount -t tmpfs -o mode=755 none /run && mkdir -p -m 755 /run/sshd /run/sudo || exit; "
+	script += fmt.Sprintf("mount -t tmpfs -o size=256k,mode=1777 none %s || exit; ", s.FullDisk())
 	for _, name := range s.binds {
 		script += fmt.Sprintf("mount --bind %s/etc-%s /etc/%s || exit; ", s.dir, name, name)
 	}
