@@ -88,7 +88,7 @@ func TestFailedBuildShowsItsOutput(t *testing.T) {
 	for name, c := range map[string]struct{ dockerfile, says, remedy, evidence string }{
 		"parse error":  {"FROM scratch\n|7 A=1 /bin/sh -c true\n", "docker history", "RUN line", "unknown instruction"},
 		"base missing": {"FROM 127.0.0.1:1/nosuch:1\n", "base image 127.0.0.1:1/nosuch:1", "image.load", "connection refused"},
-		"RUN fails":    {"FROM scratch\nRUN /nothing\n", "Step 2/3", "", "/nothing"},
+		"RUN fails":    {"FROM scratch\nRUN /nothing\n", "Step 2/3", "/bin/sh", "/bin/sh: no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			step := on[Build](t, b, `context = "`+folder(t, map[string]string{"Dockerfile": c.dockerfile})+`"
@@ -99,7 +99,11 @@ func TestFailedBuildShowsItsOutput(t *testing.T) {
 			var explained *module.Explained
 			require.ErrorAs(t, err, &explained)
 			require.Contains(t, explained.Remedy, c.remedy)
-			require.Contains(t, strings.Join(explained.Evidence, "\n"), c.evidence)
+			evidence := strings.Join(explained.Evidence, "\n")
+			if exit := (*conn.ExitError)(nil); errors.As(err, &exit) {
+				evidence += exit.Stderr
+			}
+			require.Contains(t, evidence, c.evidence)
 		})
 	}
 }

@@ -70,6 +70,8 @@ var faults = []struct {
 	{regexp.MustCompile(`no space left on device`), "the disk of the Docker engine is full", "free space there (docker system prune), or move the engine's folder to a larger disk"},
 	{regexp.MustCompile(`(?i)pull access denied|failed to resolve source metadata|registry-1\.docker\.io|manifest (for .* not found|unknown)`), "a base image is not there and cannot be pulled", "bring it with image.load before this step, or build FROM an image that is there"},
 	{regexp.MustCompile(`(?i)network bridge not found|could not find network|failed to create endpoint|network .* not found`), "the Docker engine has no network for RUN lines", `set network = "host", or give the engine its bridge`},
+	{regexp.MustCompile(`exec format error`), "a program of the image is for another architecture", "build from a base image of the engine's architecture"},
+	{regexp.MustCompile(`OCI runtime create failed`), "a RUN line could not be started", "see whether the image has the program that it starts, /bin/sh by default"},
 	{regexp.MustCompile(`returned a non-zero code: \d+|did not complete successfully: exit code: \d+`), "a RUN line failed", "see the output of its command above"},
 	{regexp.MustCompile(`(?i)(copy|add) failed|failed to calculate checksum of ref`), "a file to copy is not in the context", "put it there, or see whether .dockerignore leaves it out"},
 	{regexp.MustCompile(`(?i)dockerfile parse error|unknown instruction`), "the Dockerfile is not valid", "correct the line that is named above"},
@@ -147,6 +149,6 @@ func (d docker) pull(ctx context.Context, env *module.Env, ref string) error {
 	if !errors.As(err, &exit) {
 		return err
 	}
-	return module.Explain(fmt.Errorf("the base image %s is not on %s and cannot be pulled: %w", ref, d.place, exit),
-		"bring it with image.load before this step, or build FROM an image that is there", tail(exit.Stderr, 20))
+	return module.Explain(&failure{fmt.Sprintf("the base image %s is not on %s and cannot be pulled: %s", ref, d.place, lastLine(exit)), exit},
+		"bring it with image.load before this step, or build FROM an image that is there")
 }

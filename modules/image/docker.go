@@ -172,19 +172,37 @@ var complaints = []struct{ says, means, remedy string }{
 	{"docker: command not found", "docker is not installed", "install Docker Engine there, or choose another target"},
 }
 
-// explain gives a failed command the name of what was done, its cause where
-// that is known, and the whole of what it printed.
+// failure is a failed command in words of what was done. The command's own
+// error stays reachable, and with it the whole of what it printed.
+type failure struct {
+	text string
+	exit *conn.ExitError
+}
+
+func (f *failure) Error() string { return f.text }
+func (f *failure) Unwrap() error { return f.exit }
+
+// explain gives a failed command the name of what was done, and its cause and
+// remedy where these are known.
 func explain(exit *conn.ExitError, what string) error {
 	text := strings.ToLower(exit.Stderr)
 	for _, c := range complaints {
 		if strings.Contains(text, c.says) {
-			return module.Explain(fmt.Errorf("%s: %s: %w", what, c.means, exit), c.remedy, tail(exit.Stderr, 20))
+			return module.Explain(&failure{what + ": " + c.means, exit}, c.remedy)
 		}
 	}
 	if exit.Code == 127 {
-		return module.Explain(fmt.Errorf("%s: a program is not installed: %w", what, exit), "install it there, or choose another target", tail(exit.Stderr, 20))
+		return module.Explain(&failure{what + ": " + lastLine(exit), exit}, "install that program there, or choose another target")
 	}
-	return module.Explain(fmt.Errorf("%s: %w", what, exit), "", tail(exit.Stderr, 20))
+	return &failure{what + ": " + lastLine(exit), exit}
+}
+
+// lastLine is where programs say what stopped them.
+func lastLine(exit *conn.ExitError) string {
+	if line := tail(strings.TrimSpace(exit.Stderr), 1); line != "" {
+		return line
+	}
+	return fmt.Sprintf("exit status %d", exit.Code)
 }
 
 // tail is the last n lines of text.

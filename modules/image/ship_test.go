@@ -285,9 +285,9 @@ func TestRealFullDisk(t *testing.T) {
 	image(t, b, "fits-once:1", files)
 	_, _, err = ship(t, small, b, `image = "fits-once:1"`).Apply()
 	require.ErrorContains(t, err, "the disk is full")
-	var explained *module.Explained
-	require.ErrorAs(t, err, &explained)
-	require.Contains(t, explained.Evidence[0], "no space left on device")
+	var exit *conn.ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Contains(t, exit.Stderr, "no space left on device")
 
 	ship(t, small, b, `image = "fits:1"`).Converge(module.Create)
 }
