@@ -2,9 +2,8 @@ package apiserver
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/pem"
 	"math/big"
 
@@ -131,15 +130,19 @@ func (s *Server) createRepoSecret(ctx context.Context, namespace, cluster string
 	return err
 }
 
+// newSSHKey makes an Ed25519 key: the file names say RSA, as the original's do, but ssh goes by the content.
 func newSSHKey() (private, authorized []byte, err error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	public, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
-	public, err := ssh.NewPublicKey(&key.PublicKey)
+	block, err := ssh.MarshalPrivateKey(key, "")
 	if err != nil {
 		return nil, nil, err
 	}
-	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
-	return pem.EncodeToMemory(block), ssh.MarshalAuthorizedKey(public), nil
+	line, err := ssh.NewPublicKey(public)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pem.EncodeToMemory(block), ssh.MarshalAuthorizedKey(line), nil
 }
