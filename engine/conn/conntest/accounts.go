@@ -2,6 +2,7 @@ package conntest
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -62,7 +63,7 @@ func (s *SSHServer) users(files map[string]*bytes.Buffer) {
 		id := 64301 + i
 		_, err := user.LookupId(fmt.Sprint(id))
 		require.Error(t, err, "the machine uses user number %d", id)
-		fmt.Fprintf(files["passwd"], "%s:x:%d:%d::%s:/bin/sh\n", name, id, id, s.home(name, id))
+		fmt.Fprintf(files["passwd"], "%s:x:%d:%d::%s:%s\n", name, id, id, s.home(name, id), cmp.Or(s.opts.Shell, "/bin/sh"))
 		fmt.Fprintf(files["shadow"], "%s:%s:19000:0:99999:7:::\n", name, bytes.TrimSpace(hashed))
 		fmt.Fprintf(files["group"], "%s:x:%d:\n", name, id)
 	}

@@ -27,6 +27,7 @@ type SSHOptions struct {
 	// so these win over what the server has otherwise.
 	Config []string
 	NoSFTP bool
+	Shell  string // login shell of the Users; empty for /bin/sh
 }
 
 // The accounts of SSHOptions.Users.
