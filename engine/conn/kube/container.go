@@ -14,9 +14,11 @@ import (
 	"github.com/adbsql/antdbctl/engine/conn"
 )
 
-// defaultContainer is the annotation by which a pod says which of its
-// containers is meant when none is named.
-const defaultContainer = "kubectl.kubernetes.io/default-container"
+// DefaultContainer is the container that is meant when none is named: the one
+// that the pod's annotation says, as for kubectl, else the first.
+func DefaultContainer(pod *corev1.Pod) string {
+	return orElse(pod.Annotations["kubectl.kubernetes.io/default-container"], pod.Spec.Containers[0].Name)
+}
 
 // container is the Host of one container of a pod.
 type container struct {
@@ -54,7 +56,7 @@ func (c *Cluster) Container(ctx context.Context, namespace, pod, name string) (c
 		return nil, c.podUnreachable(h.namespace, pod, err)
 	}
 	if h.name == "" {
-		h.name = orElse(p.Annotations[defaultContainer], p.Spec.Containers[0].Name)
+		h.name = DefaultContainer(p)
 	}
 	return h, h.runs(p)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const (
@@ -42,9 +43,11 @@ func (h *Hopeless) Error() string {
 
 // Judge says why waiting for pod is hopeless, or nil while there is hope. The
 // events are the pod's own, in any order. A pod that runs, or has done its
-// work, is never hopeless.
+// work, is never hopeless; nor is a failed one that a controller replaces: that
+// is the controller's to tell (a Job's condition Failed).
 func Judge(pod *corev1.Pod, events []corev1.Event, now time.Time) *Hopeless {
-	if pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded {
+	replaced := pod.Status.Phase == corev1.PodFailed && metav1.GetControllerOf(pod) != nil
+	if pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || replaced {
 		return nil
 	}
 	h := judgePod(pod, now)

@@ -70,6 +70,11 @@ func TestARunningOrLeavingPodIsNotHopeless(t *testing.T) {
 	p := pod(time.Minute, waiting("ImagePullBackOff", "", 0))
 	p.DeletionTimestamp = &metav1.Time{Time: noon}
 	require.Nil(t, Judge(p, nil, noon))
+	p = pod(time.Minute)
+	p.Status.Phase, p.OwnerReferences = corev1.PodFailed, []metav1.OwnerReference{{Kind: "Job", Controller: new(bool)}}
+	require.NotNil(t, Judge(p, nil, noon))
+	*p.OwnerReferences[0].Controller = true
+	require.Nil(t, Judge(p, nil, noon))
 }
 
 func TestWarningsAreTheLastOnesAndNotRepeated(t *testing.T) {

@@ -1,0 +1,224 @@
+package k8s
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/adbsql/antdbctl/engine/module"
+)
+
+//go:embed apply.hcl
+var applyExample string
+
+// Apply makes a cluster have the objects of a manifest.
+type Apply struct {
+	Manifest  string   `hcl:"manifest,optional" doc:"YAML or JSON documents, as kubectl takes them; often a templatefile()."`
+	File      string   `hcl:"file,optional" doc:"File of such documents, instead of manifest."`
+	Files     []string `hcl:"files,optional" doc:"Files of such documents, instead of manifest; * and ? stand for several."`
+	Namespace string   `hcl:"namespace,optional" doc:"Namespace of the objects that name none; the target's when left out."`
+
+	Objects []Object `out:"objects" doc:"The objects: kind, name and namespace (empty for kinds without)."`
+}
+
+// Object names one object of a cluster.
+type Object struct {
+	Kind      string `cty:"kind"`
+	Name      string `cty:"name"`
+	Namespace string `cty:"namespace"`
+}
+
+// Info describes k8s.apply.
+func (*Apply) Info() module.Info {
+	return module.Info{
+		Name:    "k8s.apply",
+		Summary: "Make a cluster have the objects of a manifest.",
+		Doc: `The plan comes from the server: each object is sent as a dry run, defaults and admission included, and compared
+with what is there. Servers from 1.22 on merge it themselves (server-side apply, field manager ` + "`antdbctl`" + `, which
+takes over fields that another manager set otherwise); for older ones it is merged as kubectl apply does, and
+notes what was applied where kubectl apply does too.
+
+Objects are applied in the order in which they stand, and destroyed in the other. A definition of a kind may
+stand before objects of that kind, a namespace before what is in it. The values of Secrets are never shown; still,
+a manifest is plain text, so a Secret that matters is better made from a secret by something else.`,
+		On:      places,
+		Example: applyExample,
+	}
+}
+
+// Validate checks what the tags cannot say.
+func (a *Apply) Validate() error {
+	given := 0
+	for _, set := range []bool{a.Manifest != "", a.File != "", len(a.Files) > 0} {
+		if set {
+			given++
+		}
+	}
+	if given != 1 {
+		return errors.New("k8s.apply takes one of manifest, file and files")
+	}
+	if a.Manifest == "" {
+		return nil
+	}
+	_, err := parse("manifest", a.Manifest)
+	return module.At("manifest", err)
+}
+
+// argument is the one that the objects come from.
+func (a *Apply) argument() string {
+	switch {
+	case a.Manifest != "":
+		return "manifest"
+	case a.File != "":
+		return "file"
+	}
+	return "files"
+}
+
+// Check asks the server what applying would change.
+func (a *Apply) Check(ctx context.Context, env *module.Env) (module.Change, error) {
+	c, err := clientOf(env, a.Namespace)
+	if err != nil {
+		return module.NoChange, err
+	}
+	docs, err := a.documents(env)
+	if err != nil {
+		return module.NoChange, err
+	}
+	a.Objects = nil
+	var steps []step
+	var errs []error
+	for _, d := range docs {
+		s, err := c.look(ctx, d, docs)
+		errs = append(errs, d.fault(err))
+		steps = append(steps, s)
+		a.Objects = append(a.Objects, Object{d.GetKind(), d.GetName(), d.GetNamespace()})
+	}
+	if err := errors.Join(errs...); err != nil {
+		return module.NoChange, module.At(a.argument(), explain(err))
+	}
+	return summary(steps), nil
+}
+
+// step is what applying one document would do.
+type step struct {
+	document
+	action module.Action // None, Create or Update
+	diff   []module.Diff
+}
+
+// look compares a document with the cluster. all are the documents that are
+// applied with it: what it needs may be among them.
+func (c client) look(ctx context.Context, d document, all []document) (step, error) {
+	s := step{document: d}
+	m, err := c.mapping(d.GroupVersionKind())
+	if unknown := (unknownKind{}); errors.As(err, &unknown) && defines(all, d) {
+		return s.create(), nil
+	}
+	if err != nil {
+		return s, err
+	}
+	c.place(d, m)
+	for range 3 {
+		live, merged, err := c.dryRun(ctx, m, d)
+		switch {
+		case isMissingNamespace(err) && declares(all, d.GetNamespace()):
+			return s.create(), nil
+		case err != nil:
+			return s, err
+		case live == nil:
+			return s.create(), nil
+		}
+		s.diff = differences(d.String(), live, merged)
+		if len(s.diff) == 0 {
+			return s, nil
+		}
+		s.action = module.Update
+		if live.GetResourceVersion() == merged.GetResourceVersion() {
+			return s, nil
+		} // a controller changed it between the two looks; look again
+	}
+	return s, nil
+}
+
+func (s step) create() step {
+	s.action = module.Create
+	s.diff = []module.Diff{{Path: s.document.String(), After: s.text()}}
+	return s
+}
+
+// place puts a document into its namespace, if its kind has any.
+func (c client) place(d document, m *meta.RESTMapping) {
+	switch {
+	case m.Scope.Name() == meta.RESTScopeNameRoot:
+		d.SetNamespace("")
+	case d.GetNamespace() == "":
+		d.SetNamespace(c.namespace)
+	}
+}
+
+// defines reports that one of the documents is the definition of d's kind.
+func defines(all []document, d document) bool {
+	return slices.ContainsFunc(all, func(o document) bool {
+		if o.GetKind() != "CustomResourceDefinition" {
+			return false
+		}
+		group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
+		kind, _, _ := unstructured.NestedString(o.Object, "spec", "names", "kind")
+		return group == d.GroupVersionKind().Group && kind == d.GetKind()
+	})
+}
+
+func declares(all []document, namespace string) bool {
+	return slices.ContainsFunc(all, func(o document) bool { return o.GetKind() == "Namespace" && o.GetName() == namespace })
+}
+
+func isMissingNamespace(err error) bool {
+	status := apierrors.APIStatus(nil)
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return false
+	}
+	details := status.Status().Details
+	return details != nil && details.Kind == "namespaces"
+}
+
+// summary is the change of all steps together. Create means that none of the
+// objects is there.
+func summary(steps []step) module.Change {
+	var change module.Change
+	verbs := map[module.Action][]string{}
+	for _, s := range steps {
+		change.Diff = append(change.Diff, s.diff...)
+		verbs[s.action] = append(verbs[s.action], s.String())
+	}
+	created, updated := verbs[module.Create], verbs[module.Update]
+	switch {
+	case len(created)+len(updated) == 0:
+		return module.NoChange
+	case len(created) == len(steps):
+		change.Action = module.Create
+	default:
+		change.Action = module.Update
+	}
+	var parts []string
+	for _, p := range []struct {
+		verb  string
+		names []string
+	}{{"create", created}, {"update", updated}} {
+		switch {
+		case len(p.names) > 3:
+			parts = append(parts, fmt.Sprintf("%s %d objects", p.verb, len(p.names)))
+		case len(p.names) > 0:
+			parts = append(parts, p.verb+" "+strings.Join(p.names, ", "))
+		}
+	}
+	change.Summary = strings.Join(parts, "; ")
+	return change
+}

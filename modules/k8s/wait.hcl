@@ -1,0 +1,11 @@
+target "kubernetes" "lab" {
+  namespace = "pgouser1"
+}
+
+step "k8s.wait" "database" {
+  on     = target.kubernetes.lab
+  kind   = "Deployment"
+  name   = "antdb"
+  for    = "ready"
+  within = "10m"
+}
