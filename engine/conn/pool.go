@@ -23,9 +23,10 @@ type Pool struct {
 }
 
 type pooled struct {
-	ready chan struct{} // closed when host or err is set
-	host  Host
-	err   error
+	ready  chan struct{} // closed when the rest is set
+	host   Host
+	err    error
+	gaveUp bool // err is the end of the opener's own context
 }
 
 // NewPool makes a pool that knows how to open each kind of target.
@@ -39,32 +40,41 @@ func (p *Pool) Dial(ctx context.Context, t Target) (Host, error) {
 	if !ok {
 		return nil, fmt.Errorf("no way to reach a target of kind %q", t.Kind)
 	}
-	key := t.Key()
+	for {
+		entry, first := p.entry(t.Key())
+		if first {
+			entry.host, entry.err = open(ctx, t, p.settings[t.Config], p)
+			// That somebody's time was up says nothing about the host.
+			entry.gaveUp = entry.err != nil && ctx.Err() != nil
+			if entry.err != nil {
+				p.forget(t.Key())
+			}
+			close(entry.ready)
+		}
+		select {
+		case <-entry.ready:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		switch {
+		case entry.err == nil:
+			return shared{entry.host}, nil
+		case first || !entry.gaveUp:
+			return nil, entry.err
+		}
+	}
+}
+
+// entry gives the entry of key; first is true for the caller who is to fill it.
+func (p *Pool) entry(key string) (entry *pooled, first bool) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	entry, ok := p.hosts[key]
 	if !ok {
 		entry = &pooled{ready: make(chan struct{})}
 		p.hosts[key] = entry
 	}
-	p.mu.Unlock()
-
-	if ok {
-		select {
-		case <-entry.ready:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	} else {
-		entry.host, entry.err = open(ctx, t, p.settings[t.Config], p)
-		if entry.err != nil {
-			p.forget(key)
-		}
-		close(entry.ready)
-	}
-	if entry.err != nil {
-		return nil, entry.err
-	}
-	return shared{entry.host}, nil
+	return entry, !ok
 }
 
 func (p *Pool) forget(key string) {
