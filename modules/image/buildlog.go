@@ -68,12 +68,12 @@ var faults = []struct {
 	{regexp.MustCompile(`unknown instruction: (\||/BIN/SH|/bin/sh)`), "a line of `docker history` stands in the Dockerfile as it is", "turn the |N arguments into ARG lines and the command into a RUN line"},
 	{regexp.MustCompile(`buildx component is missing`), "BuildKit is asked for and docker has no buildx", "install docker's buildx, or unset DOCKER_BUILDKIT"},
 	{regexp.MustCompile(`no space left on device`), "the disk of the Docker engine is full", "free space there (docker system prune), or move the engine's folder to a larger disk"},
-	{regexp.MustCompile(`(?i)pull access denied|failed to resolve source metadata|registry-1\.docker\.io|manifest (for .* not found|unknown)`), "a base image is not there and cannot be pulled", "bring it with image.load before this step, or build FROM an image that is there"},
+	{regexp.MustCompile(`(?i)pull access denied|load metadata for .*:\n------\nfailed to solve|failed to resolve source metadata|registry-1\.docker\.io|manifest (for .* not found|unknown)`), "a base image is not there and cannot be pulled", "bring it with image.load before this step, or build FROM an image that is there"},
 	{regexp.MustCompile(`(?i)network bridge not found|could not find network|failed to create endpoint|network .* not found`), "the Docker engine has no network for RUN lines", `set network = "host", or give the engine its bridge`},
 	{regexp.MustCompile(`exec format error`), "a program of the image is for another architecture", "build from a base image of the engine's architecture"},
 	{regexp.MustCompile(`OCI runtime create failed`), "a RUN line could not be started", "see whether the image has the program that it starts, /bin/sh by default"},
-	{regexp.MustCompile(`returned a non-zero code: \d+|did not complete successfully: exit code: \d+`), "a RUN line failed", "see the output of its command above"},
-	{regexp.MustCompile(`(?i)(copy|add) failed|failed to calculate checksum of ref`), "a file to copy is not in the context", "put it there, or see whether .dockerignore leaves it out"},
+	{regexp.MustCompile(`returned a non-zero code: \d+|did not complete successfully: exit code: \d+|executor failed running .*: exit code: \d+`), "a RUN line failed", "see the output of its command above"},
+	{regexp.MustCompile(`(?i)(copy|add) failed|failed to calculate checksum of ref|failed to compute cache key`), "a file to copy is not in the context", "put it there, or see whether .dockerignore leaves it out"},
 	{regexp.MustCompile(`(?i)dockerfile parse error|unknown instruction`), "the Dockerfile is not valid", "correct the line that is named above"},
 }
 
