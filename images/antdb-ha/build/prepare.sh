@@ -10,7 +10,7 @@ want PATRONI_VER "$2" "$(patroni --version | cut -d' ' -f2)"
 "$PGROOT/bin/postgres" --version
 [[ $(readlink -f /bin/sh) == */bash ]] || { echo "/bin/sh must be bash: archive_command uses source" >&2; exit 1; }
 
-useradd crunchyadm -g 0 -u 17 -M -d / 2>/dev/null
+useradd crunchyadm -g 0 -u 17 -M -d /
 mkdir -p /opt/cpm/bin /opt/cpm/conf /pgdata /pgwal /pgconf /backrestrepo /crunchyadm /recover /sshd /.ssh
 chown -R 26:26 /opt/cpm /pgdata /pgwal /pgconf /backrestrepo /crunchyadm /recover
 chmod -R g=u /opt/cpm /pgdata /pgwal /pgconf /backrestrepo /crunchyadm /recover

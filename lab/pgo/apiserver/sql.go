@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/lib/pq"
 )
@@ -20,7 +21,8 @@ func (Postgres) Exec(ctx context.Context, address, password string, statements .
 		return fmt.Errorf("address of the primary: %w", err)
 	}
 	connector, err := pq.NewConnector(fmt.Sprintf(
-		"host=%s port=%s user=postgres password=%s dbname=postgres sslmode=disable connect_timeout=10", host, port, password))
+		"host=%s port=%s user=postgres password=%s dbname=postgres sslmode=disable connect_timeout=10",
+		host, port, quoteValue(password)))
 	if err != nil {
 		return err
 	}
@@ -32,4 +34,9 @@ func (Postgres) Exec(ctx context.Context, address, password string, statements .
 		}
 	}
 	return nil
+}
+
+// quoteValue makes any text one value of a connection string.
+func quoteValue(text string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'"
 }

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -44,8 +47,36 @@ func (b Backrest) Run(ctx context.Context, e Exec, out io.Writer) error {
 	if b.Host == "" {
 		return fmt.Errorf("no ready primary for pgbackrest %s", b.Command)
 	}
+	if err := b.awaitRepository(ctx, e.Kube, 6*time.Minute); err != nil {
+		return err
+	}
 	command := append([]string{"pgbackrest", b.Command, "--log-level-console=info"}, strings.Fields(b.Options)...)
 	command = append(command, "--pg1-host="+b.Host, "--pg1-path="+b.Path)
 	fmt.Fprintf(out, "in pod %s: %s\n", b.RepoPod, strings.Join(command, " "))
 	return e.Run(ctx, b.Namespace, b.RepoPod, command, out)
+}
+
+// awaitRepository waits while the repository's container is held up by its image, which the original's never is: it has
+// an image of its own that is on every node, whereas here it is the database's. The limit is above the kubelet's longest
+// pause between two pulls. A pod without a node is not waited for: the original's Job fails on it at once, with this text.
+func (b Backrest) awaitRepository(ctx context.Context, kube kubernetes.Interface, limit time.Duration) error {
+	err := wait.PollUntilContextTimeout(ctx, time.Second, limit, true, func(ctx context.Context) (bool, error) {
+		pod, err := kube.CoreV1().Pods(b.Namespace).Get(ctx, b.RepoPod, metav1.GetOptions{})
+		if err != nil {
+			return false, err
+		}
+		if pod.Spec.NodeName == "" {
+			return false, fmt.Errorf("pod %s does not have a host assigned", b.RepoPod)
+		}
+		for _, c := range pod.Status.ContainerStatuses {
+			if c.Ready {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+	if err != nil {
+		return fmt.Errorf("pgbackrest %s: %w", b.Command, err)
+	}
+	return nil
 }
