@@ -48,3 +48,9 @@ func TestOtherUsersKeepTheContract(t *testing.T) {
 		conntest.Suite(t, opener(s.Target(conntest.Admin), withPassword))
 	})
 }
+
+// A server that is not OpenSSH, and runs everywhere.
+func TestAnotherServerKeepsTheContract(t *testing.T) {
+	target, settings := conntest.InProcessSSH(t)
+	conntest.Suite(t, opener(target, settings), conntest.LacksUsers)
+}
