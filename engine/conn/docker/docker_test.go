@@ -12,6 +12,7 @@ import (
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/conn/conntest"
 	"github.com/adbsql/antdbctl/engine/conn/local"
+	"github.com/adbsql/antdbctl/engine/conn/ssh"
 )
 
 // pool opens a docker target called "lab" at the given address.
@@ -82,6 +83,26 @@ func TestAContainerThatIsGoneOrStoppedIsUnreachable(t *testing.T) {
 	require.EqualError(t, err, "cannot reach stopped: container "+id+" is exited, not running")
 	_, err = p.Dial(t.Context(), conn.Target{Kind: conn.Container, Name: "x", Config: "lab", Container: "nosuch"})
 	require.EqualError(t, err, "cannot reach x: there is no container nosuch")
+}
+
+// node3 of the lab has a Docker Engine of its own, which only root may ask.
+func TestAnEngineBehindSSHIsReachedThroughItsHost(t *testing.T) {
+	labSocket(t)
+	node := conn.Target{Kind: conn.SSH, Name: "node3", Config: "nodes", Address: "10.213.0.13", User: "root"}
+	p := conn.NewPool(map[string]conn.Opener{conn.SSH: ssh.Open, conn.Docker: Open}, map[string]conn.Settings{
+		"nodes": {Kind: conn.SSH, ConfigFile: lab("ssh_config"), IdentityFiles: []string{lab("id_ed25519")}, KnownHosts: []string{lab("known_hosts")}},
+		"lab":   {Kind: conn.Docker, Via: &node, DockerHost: "unix:///var/run/docker.sock"},
+		"wrong": {Kind: conn.Docker, Via: &node, DockerHost: "unix:///nowhere.sock"},
+	})
+	defer p.Close()
+	h, err := p.Dial(t.Context(), target)
+	require.NoError(t, err)
+	res, err := h.Run(t.Context(), conn.Script("hostname; docker info --format '{{.Name}}'"))
+	require.NoError(t, err)
+	require.Equal(t, "node3\nnode3\n", res.Stdout)
+
+	_, err = p.Dial(t.Context(), conn.Target{Kind: conn.Docker, Name: "wrong", Config: "wrong"})
+	require.ErrorContains(t, err, "unix:///nowhere.sock")
 }
 
 func TestAnEngineThatDoesNotAnswerIsUnreachableWithAHint(t *testing.T) {
