@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -67,8 +68,8 @@ func (r *Runbook) checkRef(ref ref, w where) hcl.Diagnostics {
 		return nil
 	}
 	hint := didYouMean(ref.name, r.namesOf(ref.root))
-	if s := r.steps[laterLabel(ref)]; ref.root == "step" && s != nil {
-		hint = " A step is called by its name alone: step." + s.Name + "."
+	if later := laterLabel(ref); (ref.root == "step" || ref.root == "target") && r.declares(ref.root, later) {
+		hint = fmt.Sprintf(" A %s is called by its name alone: %s.%s.", noun, ref.root, later)
 	}
 	return fault(at, "Unknown "+noun+" "+quote(ref.name), "The runbook has no %s of this name.%s", noun, hint)
 }

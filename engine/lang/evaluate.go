@@ -38,15 +38,16 @@ func evalString(expr hclsyntax.Expression, ctx *hcl.EvalContext, name string, di
 	return v.AsString()
 }
 
-func evalInt(expr hclsyntax.Expression, ctx *hcl.EvalContext, name string, least int, diags *hcl.Diagnostics) int {
+// evalInt gives fallback for null and for what is not known.
+func evalInt(expr hclsyntax.Expression, ctx *hcl.EvalContext, name string, least, fallback int, diags *hcl.Diagnostics) int {
 	v := evalAs(expr, ctx, name, cty.Number, diags)
 	if v.IsNull() || !v.IsKnown() {
-		return least
+		return fallback
 	}
 	n, err := intOf(v)
 	if err != nil || n < least {
 		*diags = append(*diags, fault(expr.Range().Ptr(), "Invalid number", "The argument %q takes a whole number, %d or more.", name, least)...)
-		return least
+		return fallback
 	}
 	return n
 }
@@ -84,6 +85,9 @@ func evalStrings(expr hclsyntax.Expression, ctx *hcl.EvalContext, name string, d
 	v, more := expr.Value(ctx)
 	*diags = append(*diags, explain(more, nil)...)
 	if more.HasErrors() {
+		return nil
+	}
+	if v.IsNull() {
 		return nil
 	}
 	if !hasSecret(v.Type()) {

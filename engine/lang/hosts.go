@@ -41,7 +41,7 @@ func (t *Target) readHosts(ctx *hcl.EvalContext) hcl.Diagnostics {
 		base.User = evalString(user, ctx, "user", &diags)
 	}
 	if port := t.attr("port"); port != nil {
-		base.Port = evalInt(port, ctx, "port", 0, &diags)
+		base.Port = evalInt(port, ctx, "port", 0, 0, &diags)
 	}
 	hosts, err := hostsOf(v, base)
 	if err != nil {

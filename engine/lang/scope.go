@@ -13,10 +13,9 @@ import (
 // of steps as far as they are known, and what playbooks have seen. It does not
 // change; WithStep and WithLook make new ones. It is safe for concurrent use.
 type Scope struct {
-	run     *Runbook
-	secrets cty.Value
-	steps   map[string]cty.Value
-	looks   map[string]cty.Value
+	run   *Runbook
+	steps map[string]cty.Value
+	looks map[string]cty.Value
 	// missing is the value of a step that steps does not hold.
 	missing func(*Step) cty.Value
 	base    *hcl.EvalContext
@@ -40,15 +39,9 @@ func (r *Runbook) checkScope() *Scope {
 }
 
 func (r *Runbook) newScope(secrets func(*Secret) cty.Value, missing func(*Step) cty.Value) *Scope {
-	s := &Scope{run: r, secrets: r.secretValues(secrets), missing: missing}
-	s.rebase()
-	return s
-}
-
-func (s *Scope) rebase() {
-	s.base = &hcl.EvalContext{Functions: s.run.functions, Variables: map[string]cty.Value{
-		"var": s.run.varValue, "target": s.run.targetValue, "path": s.run.pathValue, "secret": s.secrets,
-	}}
+	return &Scope{run: r, missing: missing, base: &hcl.EvalContext{Functions: r.functions, Variables: map[string]cty.Value{
+		"var": r.varValue, "target": r.targetValue, "path": r.pathValue, "secret": r.secretValues(secrets),
+	}}}
 }
 
 // WithStep is s with a value for a step; Step.Value makes such a value.

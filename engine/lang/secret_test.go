@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/secret"
 )
 
@@ -195,4 +196,42 @@ target "kubernetes" "lab" {
 	require.Equal(t, "container", all["db"].Kind)
 	require.Equal(t, []string{filepath.Join(r.Dir, "kube"), "lab", "pgo"}, []string{all["lab"].Kubeconfig, all["lab"].Context, all["lab"].Namespace})
 	require.Contains(t, all, "local")
+}
+
+func TestNullLeavesAnArgumentOut(t *testing.T) {
+	r := load(t, `
+variable "no" { default = null }
+target "ssh" "nodes" {
+  hosts        = ["n1"]
+  user         = var.no
+  port         = var.no
+  identity     = var.no
+  known_hosts  = var.no
+  password     = var.no
+  sudo         = var.no
+  max_sessions = var.no
+  jump         = var.no
+}
+target "docker" "d" {
+  host      = var.no
+  via       = var.no
+  container = var.no
+}
+step "host.file" "f" {
+  path    = "/f"
+  timeout = var.no
+  confirm = var.no
+  retry {
+    attempts = 2
+    delay    = var.no
+    backoff  = var.no
+  }
+}`)
+	all, diags := r.Settings()
+	noFaults(t, diags)
+	require.Equal(t, conn.Settings{Kind: conn.SSH}, all["nodes"])
+	require.Equal(t, conn.Settings{Kind: conn.Docker}, all["d"])
+	require.Equal(t, conn.Target{Kind: conn.Docker, Name: "d", Config: "d"}, r.Targets[1].Hosts[0])
+	require.Equal(t, &Retry{Attempts: 2, Backoff: 1}, r.Step("f").Retry)
+	require.Zero(t, r.Step("f").Timeout)
 }

@@ -12,9 +12,7 @@ import (
 // Settings says how to connect, by target block. ResolveSecrets must have run
 // when a target uses secrets; else these are empty.
 func (r *Runbook) Settings() (map[string]conn.Settings, hcl.Diagnostics) {
-	scope := r.Scope()
-	scope.secrets = r.secretValues(func(s *Secret) cty.Value { return s.value.Cty() })
-	return r.settings(scope)
+	return r.settings(r.Scope())
 }
 
 func (r *Runbook) settings(scope *Scope) (map[string]conn.Settings, hcl.Diagnostics) {
@@ -71,7 +69,7 @@ func (s *settingsReader) ssh() conn.Settings {
 		out.Sudo = evalBool(expr, s.ctx, "sudo", &s.diags)
 	}
 	if expr := s.attr("max_sessions"); expr != nil {
-		out.MaxSessions = evalInt(expr, s.ctx, "max_sessions", 1, &s.diags)
+		out.MaxSessions = evalInt(expr, s.ctx, "max_sessions", 1, 0, &s.diags)
 	}
 	switch out.HostKeyCheck {
 	case "", "strict", "accept-new", "off":
@@ -84,7 +82,7 @@ func (s *settingsReader) ssh() conn.Settings {
 
 func (s *settingsReader) docker() conn.Settings {
 	out := conn.Settings{Kind: conn.Docker, DockerHost: s.text("host")}
-	if s.attr("container") != nil {
+	if s.text("container") != "" {
 		out.Kind = conn.Container
 	}
 	expr := s.attr("via")
@@ -93,7 +91,7 @@ func (s *settingsReader) docker() conn.Settings {
 	}
 	v, diags := expr.Value(s.ctx)
 	s.diags = append(s.diags, explain(diags, nil)...)
-	if diags.HasErrors() || v.Type() == cty.DynamicPseudoType {
+	if diags.HasErrors() || v.IsNull() || v.Type() == cty.DynamicPseudoType {
 		return out
 	}
 	via, ok := singleTarget(v)

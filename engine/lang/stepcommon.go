@@ -82,7 +82,7 @@ func readRetry(block *hclsyntax.Block, ctx *hcl.EvalContext, diags *hcl.Diagnost
 	content := blockContent(block, diags, "attempts", "attempts", "delay", "backoff")
 	out := &Retry{Attempts: 1, Backoff: 1}
 	if attr, ok := content.Attributes["attempts"]; ok {
-		out.Attempts = evalInt(attr.Expr.(hclsyntax.Expression), ctx, "attempts", 1, diags)
+		out.Attempts = evalInt(attr.Expr.(hclsyntax.Expression), ctx, "attempts", 1, 1, diags)
 	}
 	if attr, ok := content.Attributes["delay"]; ok {
 		out.Delay = evalDuration(attr.Expr.(hclsyntax.Expression), ctx, "delay", diags)
@@ -107,7 +107,7 @@ func readRolling(block *hclsyntax.Block, ctx *hcl.EvalContext, diags *hcl.Diagno
 		readBatch(out, attr.Expr.(hclsyntax.Expression), ctx, diags)
 	}
 	if attr, ok := content.Attributes["max_failures"]; ok {
-		out.MaxFailures = evalInt(attr.Expr.(hclsyntax.Expression), ctx, "max_failures", 0, diags)
+		out.MaxFailures = evalInt(attr.Expr.(hclsyntax.Expression), ctx, "max_failures", 0, 0, diags)
 	}
 	if attr, ok := content.Attributes["pause"]; ok {
 		out.Pause = evalDuration(attr.Expr.(hclsyntax.Expression), ctx, "pause", diags)
@@ -119,7 +119,7 @@ func readRolling(block *hclsyntax.Block, ctx *hcl.EvalContext, diags *hcl.Diagno
 func readBatch(out *Rolling, expr hclsyntax.Expression, ctx *hcl.EvalContext, diags *hcl.Diagnostics) {
 	v, more := expr.Value(ctx)
 	*diags = append(*diags, explain(more, nil)...)
-	if more.HasErrors() || !v.IsKnown() {
+	if more.HasErrors() || !v.IsKnown() || v.IsNull() {
 		return
 	}
 	text := ""

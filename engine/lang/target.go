@@ -93,7 +93,9 @@ func (t *Target) evaluate(ctx *hcl.EvalContext) hcl.Diagnostics {
 		return diags
 	case conn.Docker:
 		if expr := t.attr("container"); expr != nil {
-			one.Kind, one.Container = conn.Container, evalString(expr, ctx, "container", &diags)
+			if one.Container = evalString(expr, ctx, "container", &diags); one.Container != "" {
+				one.Kind = conn.Container
+			}
 		}
 	case conn.Kubernetes:
 		if expr := t.attr("namespace"); expr != nil {

@@ -90,6 +90,10 @@ step "host.file" "roots" {
   path    = vra.x # ERROR: Unknown name "vra": References start with one of
   content = "${path.runbok}" # ERROR: Did you mean "runbook"?
 }
+step "host.file" "kindFirst" {
+  on   = target.ssh.local # ERROR: Unknown target "ssh": The runbook has no target of this name. A target is called by its name alone: target.local.
+  path = "/"
+}
 output "x" { value = step.keyed["a"].sum }
 output "x" { value = step.nope.sum } # ERROR: Duplicate output name # ERROR: Unknown step "nope"
 output "y" {} # ERROR: Missing argument "value"
