@@ -13,25 +13,26 @@ import (
 )
 
 // Destroy takes back what the runbook's steps made, dependants first. Only what
-// is there, and whose module can take it back, is touched.
-func Destroy(ctx context.Context, cfg Config, book *lang.Runbook) (Outcome, error) {
+// is there, whose module can take it back, and that by the state this runbook
+// made from nothing, is touched; with all, also what the state knows nothing of.
+func Destroy(ctx context.Context, cfg Config, book *lang.Runbook, all bool) (Outcome, error) {
 	r, err := open(ctx, cfg, book, "destroy")
 	if r == nil {
 		return Outcome{Failed: true}, err
 	}
 	if err == nil {
-		err = r.locked(ctx, "destroy", func() error { return r.destroy(ctx) })
+		err = r.locked(ctx, "destroy", func() error { return r.destroy(ctx, all) })
 	}
 	return r.finish(ctx, "destroy", err)
 }
 
-func (r *run) destroy(ctx context.Context) error {
-	d := &destroyer{run: r, targets: map[string][]*job{}}
+func (r *run) destroy(ctx context.Context, all bool) error {
+	d := &destroyer{run: r, all: all, targets: map[string][]*job{}}
 	if err := r.walk(ctx, r.book.Steps, false, d.look); err != nil {
 		return err
 	}
 	counts := r.table.counts()
-	r.bus.Emit(event.PlanFinished{Counts: counts, Targets: r.table.targets()})
+	r.bus.Emit(event.PlanFinished{Counts: counts, Targets: r.table.targets(), Left: d.left.sorted()})
 	if counts[event.Failed] > 0 {
 		return errReported
 	}
@@ -47,7 +48,9 @@ func (r *run) destroy(ctx context.Context) error {
 
 type destroyer struct {
 	*run
+	all     bool
 	jobs    keeper[*job]
+	left    keeper[string]    // addresses of what may not be ours
 	targets map[string][]*job // by step name, what is to be destroyed
 }
 
@@ -76,7 +79,10 @@ func (d *destroyer) look(ctx context.Context, i *lang.Instance) error {
 	if err != nil {
 		return err
 	}
-	if !able {
+	if ours := d.all || d.diary.created(i.Address()); !able || !ours {
+		if able {
+			d.left.keep(i.Address(), i.Address())
+		}
 		d.table.over(i, event.Unchanged, value, false)
 		return nil
 	}

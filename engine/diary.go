@@ -15,6 +15,7 @@ import (
 
 	"github.com/adbsql/antdbctl/engine/event"
 	"github.com/adbsql/antdbctl/engine/lang"
+	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/secret"
 	"github.com/adbsql/antdbctl/engine/state"
 )
@@ -42,7 +43,8 @@ func openDiary(ctx context.Context, store state.Store, runbook, run string, cloc
 
 // note remembers how an instance ended. What changed the world, or failed to,
 // is saved at once; the rest is saved with it, or by Flush.
-func (d *diary) note(ctx context.Context, i *lang.Instance, status event.Status, summary string, value cty.Value) error {
+func (d *diary) note(ctx context.Context, i *lang.Instance, done event.StepFinished, value cty.Value) error {
+	status := done.Status
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.clock().UTC()
@@ -53,10 +55,11 @@ func (d *diary) note(ctx context.Context, i *lang.Instance, status event.Status,
 		rec.Status = state.Failed
 	}
 	if status == event.Changed || status == event.Failed {
-		rec.Summary = d.redactor.Redact(summary)
+		rec.Summary = d.redactor.Redact(done.Summary)
 	}
 	if status == event.Changed {
 		rec.Changed = now
+		rec.Created = rec.Created || done.Action == module.Create || done.Action == module.Replace
 	}
 	if value != cty.NilVal {
 		rec.Outputs = d.outputs(i, value)
@@ -67,6 +70,13 @@ func (d *diary) note(ctx context.Context, i *lang.Instance, status event.Status,
 		return nil
 	}
 	return d.save(ctx)
+}
+
+// created reports whether a run made what stands at address.
+func (d *diary) created(address string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.state.Steps[address].Created
 }
 
 // forget drops an instance that was destroyed.

@@ -137,7 +137,7 @@ func TestDestroyGoesBackwardsAndForgets(t *testing.T) {
 	s := newSite(t, chain)
 	s.apply()
 	s.world.log = nil
-	out, err := Destroy(context.Background(), s.cfg, s.load())
+	out, err := Destroy(context.Background(), s.cfg, s.load(), false)
 	require.NoError(t, err)
 	require.Equal(t, map[event.Status]int{event.Destroyed: 7}, out.Counts)
 	require.Empty(t, s.world.keys)
@@ -149,10 +149,24 @@ func TestDestroyGoesBackwardsAndForgets(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, st.Steps)
 
-	out, err = Destroy(context.Background(), s.cfg, s.load())
+	out, err = Destroy(context.Background(), s.cfg, s.load(), false)
 	require.NoError(t, err)
 	require.False(t, out.Failed)
 	require.Zero(t, out.Counts[event.Destroyed])
+}
+
+func TestDestroyLeavesAloneWhatWasThereBefore(t *testing.T) {
+	s := newSite(t, chain)
+	s.world.keys["node1/a"], s.world.keys["node2/a"] = "on", "off"
+	s.apply()
+	out, err := Destroy(context.Background(), s.cfg, s.load(), false)
+	require.NoError(t, err)
+	require.Equal(t, 5, out.Counts[event.Destroyed])
+	require.Equal(t, map[string]string{"node1/a": "on", "node2/a": "on"}, s.world.keys)
+	require.Equal(t, []string{`a["node1"]`, `a["node2"]`}, of[event.PlanFinished](s.seen)[0].Left)
+	_, err = Destroy(context.Background(), s.cfg, s.load(), true)
+	require.NoError(t, err)
+	require.Empty(t, s.world.keys)
 }
 
 func TestNothingHappensWithoutApproval(t *testing.T) {

@@ -116,7 +116,7 @@ func (j *job) expect(value cty.Value) error {
 func (j *job) end(ctx context.Context, done event.StepFinished, value cty.Value) error {
 	done.Seconds = j.Clock().Sub(j.begun).Seconds()
 	j.table.over(j.Instance, done.Status, value, false)
-	err := j.diary.note(ctx, j.Instance, done.Status, done.Summary, value)
+	err := j.diary.note(ctx, j.Instance, done, value)
 	if err != nil {
 		done.Diagnostics = append(done.Diagnostics, diag.From(hcl.Diagnostics{errorDiag(j.Step.Range, "%s", err)}, j.book.Sources)...)
 		done.Status = event.Failed

@@ -95,7 +95,9 @@ type thing struct {
 	Got string `out:"got" doc:"The value that is there."`
 }
 
-func (*thing) Info() module.Info { return module.Info{Name: "test.thing", Summary: "Keep a key.", On: kinds} }
+func (*thing) Info() module.Info {
+	return module.Info{Name: "test.thing", Summary: "Keep a key.", On: kinds}
+}
 
 func (m *thing) Check(ctx context.Context, env *module.Env) (module.Change, error) {
 	res, err := env.Run(ctx, conn.Command("get", m.Key))

@@ -95,6 +95,12 @@ variable "version_pattern" {
   description = "What select version() must match, such as \"ADB 4\\\\.1\" for AntDB 4.1."
 }
 
+variable "keep_data" {
+  type        = bool
+  default     = true
+  description = "Whether a destroy leaves the cluster's volumes, passwords and backups."
+}
+
 secret "testuser" {
   env = "ANTDB_TESTUSER_PASSWORD"
 }
@@ -194,6 +200,9 @@ step "pgo.cluster" "cluster" {
   name    = var.cluster
   image   = var.image
   timeout = "15m"
+
+  keep_data    = var.keep_data
+  keep_backups = var.keep_data
 
   api {
     url          = var.pgo_url

@@ -108,12 +108,13 @@ func (a *app) savedPlan(path string) (*engine.SavedPlan, error) {
 }
 
 func (a *app) destroyCommand() *cobra.Command {
-	var approve bool
+	var approve, all bool
 	c := &cobra.Command{
 		Use:   "destroy [runbook]",
 		Short: "Take back what the runbook made",
 		Long: `Destroy looks which of the runbook's steps have left something that can be taken
-back, shows it, asks, and takes it back in the opposite order.`,
+back, shows it, asks, and takes it back in the opposite order. What was there
+before this runbook, or of which the state knows nothing, is left alone.`,
 		Example: `  antdbctl destroy examples/hello`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -121,13 +122,14 @@ back, shows it, asks, and takes it back in the opposite order.`,
 			if err != nil {
 				return err
 			}
-			outcome, err := engine.Destroy(c.Context(), a.config(approve), book)
+			outcome, err := engine.Destroy(c.Context(), a.config(approve), book, all)
 			return ended(outcome, err)
 		},
 	}
 	a.bookFlags(c)
 	a.runFlags(c)
 	c.Flags().BoolVar(&approve, "auto-approve", false, "do not ask")
+	c.Flags().BoolVar(&all, "all", false, "also what the state does not say that this runbook made")
 	return c
 }
 

@@ -71,6 +71,7 @@ type PlanFinished struct {
 	Counts  map[Status]int `json:"counts"`
 	Targets int            `json:"targets"`
 	Orphans []string       `json:"orphans,omitempty"` // in the state, no longer in the runbook
+	Left    []string       `json:"left,omitempty"`    // a destroy leaves these: by the state, the runbook did not make them
 }
 
 // StepStarted says that work on an instance begins.

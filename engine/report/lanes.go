@@ -16,7 +16,7 @@ type lanes struct {
 	style
 	width  int
 	hidden bool
-	steps []*stepLane // in the order in which they began
+	steps  []*stepLane // in the order in which they began
 }
 
 type stepLane struct {

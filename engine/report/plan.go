@@ -85,6 +85,9 @@ func (t *Text) printPlan(p event.PlanFinished) {
 		}
 	}
 	t.printf("\n%s\n", t.verdict(p.Counts))
+	if len(p.Left) > 0 {
+		t.printf("%s, because by its state this runbook did not make them: %s (--all takes them too)\n", t.warn("Left alone"), strings.Join(p.Left, ", "))
+	}
 	if len(p.Orphans) > 0 {
 		t.printf("%s in the state, no longer in the runbook: %s (antdbctl state rm forgets them)\n", t.warn("Orphans"), strings.Join(p.Orphans, ", "))
 	}

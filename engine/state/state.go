@@ -30,9 +30,10 @@ type Record struct {
 	Status  string          `json:"status"` // done, failed
 	Summary string          `json:"summary,omitempty"`
 	Outputs json.RawMessage `json:"outputs,omitempty"`
-	Changed time.Time       `json:"changed,omitzero"` // when a run last changed the world for it
-	Checked time.Time       `json:"checked"`          // when a run last looked
-	Run     string          `json:"run"`              // the run that last wrote this
+	Created bool            `json:"created,omitempty"` // a run made it from nothing, so a destroy may take it away
+	Changed time.Time       `json:"changed,omitzero"`  // when a run last changed the world for it
+	Checked time.Time       `json:"checked"`           // when a run last looked
+	Run     string          `json:"run"`               // the run that last wrote this
 }
 
 // The statuses of a Record.

@@ -1,0 +1,201 @@
+// Package runbooks_test runs the shipped runbooks as a user would: with the
+// program itself, on the lab's real site.
+package runbooks_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/adbsql/antdbctl/engine/event"
+)
+
+// site is the lab that `make lab` brings up, and a copy of a runbook whose
+// state is the test's own.
+type site struct {
+	t        *testing.T
+	program  string
+	lab      string // the lab's folder
+	book     string
+	password string
+	vars     []string
+}
+
+func newSite(t *testing.T, cluster string) *site {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs the lab")
+	}
+	s := &site{t: t, lab: os.Getenv("ANTDBCTL_LAB_DIR"), password: rand.Text(), vars: []string{"--var", "cluster=" + cluster, "--var", "keep_data=false"}}
+	if s.lab == "" {
+		s.lab = "/run/antdbctl-lab"
+	}
+	require.FileExists(t, filepath.Join(s.lab, "site.hcl"), "the lab is not up: make lab")
+	dir := t.TempDir()
+	s.program, s.book = filepath.Join(dir, "antdbctl"), filepath.Join(dir, "runbooks", "antdb-rollout.hcl")
+	out, err := exec.Command("go", "build", "-o", s.program, "../cmd/antdbctl").CombinedOutput()
+	require.NoError(t, err, string(out))
+	text, err := os.ReadFile("antdb-rollout.hcl")
+	require.NoError(t, err)
+	images, err := filepath.Abs("../images")
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(filepath.Dir(s.book), 0o755))
+	require.NoError(t, os.Symlink(images, filepath.Join(dir, "images")))
+	require.NoError(t, os.WriteFile(s.book, text, 0o644))
+	return s
+}
+
+// result is one run of the program.
+type result struct {
+	code   int
+	events []event.Envelope
+	text   string
+	peak   int64 // most memory it had, in bytes
+}
+
+// run runs the program; on, when given, sees every event as it comes.
+func (s *site) run(command string, on func(event.Envelope), args ...string) result {
+	s.t.Helper()
+	all := append([]string{command, s.book, "--json", "--var-file", filepath.Join(s.lab, "site.hcl")}, s.vars...)
+	cmd := exec.Command(s.program, append(all, args...)...)
+	cmd.Env = append(os.Environ(), "ANTDB_TESTUSER_PASSWORD="+s.password)
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.StdoutPipe()
+	require.NoError(s.t, err)
+	require.NoError(s.t, cmd.Start())
+	var r result
+	for lines := bufio.NewReader(out); ; {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			break
+		}
+		r.text += line
+		var e event.Envelope
+		require.NoError(s.t, json.Unmarshal([]byte(line), &e), line)
+		r.events = append(r.events, e)
+		if on != nil {
+			on(e)
+		}
+	}
+	_ = cmd.Wait() // the exit code says it
+	r.code, r.peak = cmd.ProcessState.ExitCode(), cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss*1024
+	r.text += complaints.String()
+	require.NotContains(s.t, r.text, s.password)
+	return r
+}
+
+func (s *site) apply() result { s.t.Helper(); return s.run("apply", nil, "--auto-approve") }
+
+func (s *site) destroy() {
+	s.t.Helper()
+	out := s.run("destroy", nil, "--auto-approve")
+	require.Zero(s.t, out.code, out.text)
+}
+
+// counts is what the run came to, by status.
+func (r result) counts() map[event.Status]int {
+	for _, e := range r.events {
+		if end, ok := e.Event.(event.RunFinished); ok {
+			return end.Counts
+		}
+	}
+	return nil
+}
+
+func (r result) finished(address string) *event.StepFinished {
+	for _, e := range r.events {
+		if f, ok := e.Event.(event.StepFinished); ok && f.Address == address {
+			return &f
+		}
+	}
+	return nil
+}
+
+// node runs a command on a node from outside, past the program under test.
+func (s *site) node(name string, args ...string) string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	lab := exec.CommandContext(ctx, "docker", append([]string{"-H", "unix://" + s.lab + "/docker.sock", "exec", name}, args...)...)
+	out, err := lab.CombinedOutput()
+	require.NoError(s.t, err, string(out))
+	return string(out)
+}
+
+func TestTheWholeStory(t *testing.T) {
+	s := newSite(t, "story")
+	t.Cleanup(s.destroy)
+
+	first := s.apply()
+	require.Zero(t, first.code, first.text)
+	require.Equal(t, event.Changed, first.finished("cluster").Status)
+	require.Equal(t, event.Unchanged, first.finished(`login["service"]`).Status, "login by ClusterIP")
+	require.Equal(t, event.Unchanged, first.finished(`login["pod"]`).Status, "login by pod IP")
+	require.Less(t, first.peak, int64(150<<20), "memory of the controller")
+
+	second := s.apply()
+	require.Zero(t, second.code, second.text)
+	require.Zero(t, second.counts()[event.Changed], second.text)
+
+	require.NoError(t, os.RemoveAll(filepath.Join(filepath.Dir(s.book), ".antdbctl")))
+	before := s.versions()
+	third := s.apply()
+	require.Zero(t, third.code, third.text)
+	require.Zero(t, third.counts()[event.Changed], third.text)
+	require.Equal(t, before, s.versions(), "nothing in the namespace was written")
+}
+
+// versions are the resource versions of what the rollout made, which any write
+// would raise.
+func (s *site) versions() string {
+	s.t.Helper()
+	out, err := exec.Command("kubectl", "--kubeconfig", filepath.Join(s.lab, "kubeconfig"), "-n", "pgouser1",
+		"get", "deployments,services,secrets,pvc,jobs,pgclusters", "-l", "pg-cluster=story",
+		"-o", `jsonpath={range .items[*]}{.kind}/{.metadata.name}={.metadata.resourceVersion}{"\n"}{end}`).Output()
+	require.NoError(s.t, err)
+	require.Contains(s.t, string(out), "Deployment/story=")
+	return string(out)
+}
+
+func TestANodeWithoutSSHFailsAloneAndTheNextApplyFinishes(t *testing.T) {
+	s := newSite(t, "lost")
+	t.Cleanup(s.destroy)
+	for _, node := range []string{"node1", "node2"} {
+		s.node(node, "sh", "-c", "ctr -n k8s.io images rm docker.io/crunchydata/antdb-ha:latest")
+	}
+	stopSSH := "kill $(cat /run/sshd.pid); pkill -f '^sshd: root@'"
+	start := func() { s.node("node2", "sh", "-c", "pgrep -F /run/sshd.pid >/dev/null 2>&1 || /usr/sbin/sshd") }
+	t.Cleanup(start)
+
+	lost := s.run("apply", func(e event.Envelope) {
+		if f, ok := e.Event.(event.StepFinished); ok && f.Address == `preflight["node2"]` {
+			s.node("node2", "sh", "-c", stopSSH)
+		}
+	}, "--auto-approve")
+	require.Equal(t, 1, lost.code, lost.text)
+	require.Equal(t, event.Failed, lost.finished(`nodes["node2"]`).Status)
+	require.Equal(t, event.Changed, lost.finished(`nodes["node1"]`).Status)
+	require.Equal(t, event.Unchanged, lost.finished(`nodes["node3"]`).Status)
+	require.Equal(t, event.Skipped, lost.finished("cluster").Status)
+	fault := lost.finished(`nodes["node2"]`).Diagnostics[0]
+	require.Equal(t, "node2", fault.Host)
+	require.NotZero(t, fault.Line)
+
+	start()
+	done := s.apply()
+	require.Zero(t, done.code, done.text)
+	require.Equal(t, event.Changed, done.finished(`nodes["node2"]`).Status)
+	require.Equal(t, event.Unchanged, done.finished(`nodes["node1"]`).Status)
+	require.Equal(t, event.Changed, done.finished("cluster").Status)
+}
