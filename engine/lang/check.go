@@ -224,7 +224,7 @@ func commonElement(t cty.Type) cty.Value {
 // validate applies the module's own rules, once all arguments are known. A
 // complaint about an argument that holds a placeholder does not count.
 func (st *Step) validate(args cty.Value) hcl.Diagnostics {
-	if !args.IsWhollyKnown() {
+	if st.broken || !args.IsWhollyKnown() {
 		return nil
 	}
 	m := st.Entry.New()

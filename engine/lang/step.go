@@ -45,6 +45,7 @@ type Step struct {
 	possible    Expansion       // what Expand would give if when were left out
 	shapeFaults hcl.Diagnostics
 	checked     cty.Value // its value for checking expressions
+	broken      bool      // an argument is unknown or missing: the module's own rules are not asked
 	shaped      int       // 1: Keyed is being found out, 2: it is known
 }
 

@@ -105,6 +105,7 @@ func (r *Runbook) moduleHint(name string) string {
 func (st *Step) split() hcl.Diagnostics {
 	st.args = &hclsyntax.Body{Attributes: hclsyntax.Attributes{}, SrcRange: st.body.SrcRange, EndRange: st.body.EndRange}
 	var diags hcl.Diagnostics
+	var meant []string // what misspelt arguments stand for: it is not missing too
 	for name, attr := range st.body.Attributes {
 		if slices.Contains(commonArguments, name) {
 			continue
@@ -112,6 +113,7 @@ func (st *Step) split() hcl.Diagnostics {
 		if st.kind != nil {
 			if f, ok := st.kind.Arg(name); !ok || f.Block != nil {
 				diags = append(diags, fault(attr.NameRange.Ptr(), "Unknown argument "+quote(name), "%s has no such argument.%s", st.Entry.Name, st.argumentHint(name, ok))...)
+				meant = append(meant, nearest(name, st.argumentNames()))
 				continue
 			}
 		}
@@ -129,18 +131,24 @@ func (st *Step) split() hcl.Diagnostics {
 		}
 		st.args.Blocks = append(st.args.Blocks, block)
 	}
-	return append(diags, st.missing()...)
+	diags = append(diags, st.missing(meant)...)
+	st.broken = diags.HasErrors()
+	return diags
 }
 
 func (st *Step) argumentHint(name string, isBlock bool) string {
 	if isBlock || slices.Contains(commonBlocks, name) {
 		return fmt.Sprintf(" It is a block: write %s { … }.", name)
 	}
+	return didYouMean(name, st.argumentNames())
+}
+
+func (st *Step) argumentNames() []string {
 	names := slices.Clone(commonArguments)
 	for _, f := range st.kind.Args {
 		names = append(names, f.Name)
 	}
-	return didYouMean(name, names)
+	return names
 }
 
 func (st *Step) blockHint(name string, isArgument bool) string {
@@ -157,13 +165,13 @@ func (st *Step) blockHint(name string, isArgument bool) string {
 }
 
 // missing reports required arguments that are left out.
-func (st *Step) missing() hcl.Diagnostics {
+func (st *Step) missing(meant []string) hcl.Diagnostics {
 	if st.kind == nil {
 		return nil
 	}
 	var diags hcl.Diagnostics
 	for _, f := range st.kind.Args {
-		if _, given := st.args.Attributes[f.Name]; f.Required && f.Block == nil && !given {
+		if _, given := st.args.Attributes[f.Name]; f.Required && f.Block == nil && !given && !slices.Contains(meant, f.Name) {
 			diags = append(diags, fault(st.Range.Ptr(), "Missing argument "+quote(f.Name), "%s needs %s (%s): %s", st.Entry.Name, f.Name, f.TypeName(), f.Doc)...)
 		}
 	}

@@ -5,6 +5,9 @@ step "pgo.backup-everything" "d" {} # ERROR: its family has pgo.cluster
 step "nothing.like" "e" {} # ERROR: `antdbctl modules` lists them all
 step "host.file" "f g" { path = "/" } # ERROR: Invalid name
 step "host.file" "missing" {} # ERROR: Missing argument "path": host.file needs path (string): Path.
+step "host.file" "oneFaultOneMessage" {
+  pth = "/x" # ERROR: Did you mean "path"?
+}
 step "sql.query" "blocks" {
   sql = "x"
   tls = { cert = "x" } # ERROR: It is a block: write tls

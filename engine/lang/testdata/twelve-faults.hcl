@@ -17,8 +17,11 @@ target "ssh" "nodes" {
 
 target "kubernetes" "lab" {}
 
+target "docker" "builder" {}
+
 step "image.biuld" "unknown" { # ERROR: Unknown module "image.biuld": There is no such module. Did you mean "image.build"?
   context = "."
+  tags    = ["x:latest"]
 }
 
 step "image.build" "antdb" {
@@ -33,12 +36,14 @@ step "image.build" "types" {
 
 step "image.ship" "ship" {
   on    = target.nodes
+  from  = target.builder
   image = step.antdb.idd # ERROR: Unknown output "idd": step.antdb (image.build) has no "idd". Did you mean "id"?
 }
 
 step "pgo.cluster" "cluster" {
-  on   = target.lab
-  name = "antdb-${secret.password}" # ERROR: Secret in a plain string
+  on    = target.lab
+  image = "antdb"
+  name  = "antdb-${secret.password}" # ERROR: Secret in a plain string
 }
 
 step "sql.role" "first" { # ERROR: Steps that wait for each other: first → second → first
@@ -51,14 +56,17 @@ step "sql.role" "second" {
 
 step "host.file" "config" {
   path    = "/etc/app.conf"
+  content = "x"
   timeout = "5 minutes" # ERROR: Invalid duration "5 minutes"
 }
 
 step "host.file" "config" { # ERROR: Duplicate step name
-  path = "/etc/other.conf"
+  path    = "/etc/other.conf"
+  content = "x"
 }
 
 step "image.ship" "nowhere" {
-  on    = target.lab # ERROR: Wrong kind of target: image.ship works on a host over ssh, and lab is a kubernetes cluster.
+  on    = target.lab # ERROR: Wrong kind of target
+  from  = target.builder
   image = "antdb"
 }
