@@ -190,12 +190,11 @@ func folder(t *testing.T, files map[string]string) string {
 // image makes an image from a Dockerfile and files, and gives its ID.
 func image(t *testing.T, p place, tag string, files map[string]string) string {
 	t.Helper()
-	var log bytes.Buffer
 	cmd := exec.Command("tar", "-C", folder(t, files), "-c", ".")
 	context, err := cmd.Output()
 	require.NoError(t, err)
-	_, err = p.Run(t.Context(), conn.Cmd{Args: []string{"docker", "build", "--tag", tag, "-"}, Stdin: bytes.NewReader(context), Stdout: &log, Stderr: &log})
-	require.NoError(t, err, log.String())
+	out, err := p.Run(t.Context(), conn.Cmd{Args: []string{"docker", "build", "--tag", tag, "-"}, Stdin: bytes.NewReader(context)})
+	require.NoError(t, err, out.Stdout)
 	return p.do(t, "docker", "image", "inspect", "--format", "{{.Id}}", tag)
 }
 

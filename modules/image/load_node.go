@@ -48,6 +48,9 @@ func (s *Ship) load(ctx context.Context, env *module.Env, img *stored, there map
 		return errors.Join(write(out), zip.Close())
 	})
 	s.Bytes += sent.n
+	if err == nil {
+		env.Progress(total, total, "B")
+	}
 	return err
 }
 

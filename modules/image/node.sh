@@ -16,8 +16,9 @@ ask_kubelet() {
 		{ read -r name <"$comm"; } 2>/dev/null || continue
 		[ "$name" = kubelet ] || continue
 		dir=${comm%/comm}
-		# a kubelet in some container of this machine is another node's
-		[ "$(readlink "$dir/ns/mnt" 2>/dev/null)" = "$(readlink /proc/self/ns/mnt)" ] || continue
+		# a kubelet in some container of this machine is another node's; only root can see where one is
+		mnt=$(readlink "$dir/ns/mnt" 2>/dev/null)
+		[ -z "$mnt" ] || [ "$mnt" = "$(readlink /proc/self/ns/mnt)" ] || continue
 		kubelet=$dir/exe
 		words=$(tr '\0' '\n' <"$dir/cmdline" | sed 's/^\(--[a-z-]*\)=/\1\n/')
 		endpoint=$(printf '%s\n' "$words" | sed -n '/^--container-runtime-endpoint$/{n;p;}')
@@ -33,6 +34,7 @@ ask_kubelet() {
 	fi
 	if [ -z "$endpoint" ] && [ -n "$kubelet" ]; then
 		# before 1.24 the kubelet spoke to Docker by itself; since, containerd's socket is the usual one
+		[ -x "$kubelet" ] || kubelet=kubelet
 		minor=$("$kubelet" --version 2>/dev/null | sed -n 's/^Kubernetes v1\.\([0-9]*\).*/\1/p')
 		if [ "${minor:-99}" -lt 24 ]; then endpoint=dockershim; else endpoint=containerd; fi
 	fi
