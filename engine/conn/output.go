@@ -14,7 +14,7 @@ const stderrTail = 64 << 10
 // process, and end with Finish.
 type Output struct {
 	cmd    Cmd
-	stdout bytes.Buffer
+	stdout buffer
 	tail   tail
 }
 
@@ -51,8 +51,26 @@ func (o *Output) Finish(code int) (Result, error) {
 	return res, &ExitError{Cmd: o.cmd, Code: code, Stdout: res.Stdout, Stderr: res.Stderr}
 }
 
-// tail keeps the end of what is written to it. Reading it while a writer that
-// was given up may still come back is safe.
+// buffer keeps all that is written to it. Like a tail, it may be read while a
+// writer that was given up may still come back.
+type buffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// tail keeps the end of what is written to it.
 type tail struct {
 	mu  sync.Mutex
 	buf []byte

@@ -1,15 +1,19 @@
 package ssh
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/adbsql/antdbctl/engine/secret"
 )
 
 // AuthError reports a host that lets us in by none of our keys and passwords.
@@ -123,8 +127,7 @@ func readKey(path string, r *route) (key, error) {
 			}
 			return k, errors.New("it is locked and the target has no passphrase")
 		}
-		k.signer, err = ssh.ParsePrivateKeyWithPassphrase(text, []byte(r.passphrase.Reveal()))
-		if err != nil {
+		if k.signer, err = unlock(text, r.passphrase); err != nil {
 			return key{}, errors.New("the passphrase does not open it")
 		}
 	}
@@ -133,6 +136,31 @@ func readKey(path string, r *route) (key, error) {
 	}
 	k.public = k.signer.PublicKey()
 	return k, nil
+}
+
+// unlocked are the keys that were opened: passphrases are slow to check by
+// design, and many hosts share a key.
+var unlocked struct {
+	sync.Mutex
+	by map[[sha256.Size]byte]ssh.Signer
+}
+
+func unlock(text []byte, passphrase secret.Value) (ssh.Signer, error) {
+	id := sha256.Sum256([]byte(string(text) + "\x00" + passphrase.Reveal()))
+	unlocked.Lock()
+	defer unlocked.Unlock()
+	if s := unlocked.by[id]; s != nil {
+		return s, nil
+	}
+	s, err := ssh.ParsePrivateKeyWithPassphrase(text, []byte(passphrase.Reveal()))
+	if err != nil {
+		return nil, err
+	}
+	if unlocked.by == nil {
+		unlocked.by = map[[sha256.Size]byte]ssh.Signer{}
+	}
+	unlocked.by[id] = s
+	return s, nil
 }
 
 func publicHalf(path string) ssh.PublicKey {

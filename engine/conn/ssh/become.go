@@ -19,6 +19,7 @@ type become struct {
 	prefix   []string // sudo with its options
 	password secret.Value
 	su       string // by su, which root may do anywhere, even where no sudo is
+	killer   bool   // it ends another command, and is not ended itself
 }
 
 // become works out how to run as name; empty is the target's own way.

@@ -54,3 +54,7 @@ func TestAnotherServerKeepsTheContract(t *testing.T) {
 	target, settings := conntest.InProcessSSH(t)
 	conntest.Suite(t, opener(target, settings), conntest.LacksUsers)
 }
+
+func open(t testing.TB, s *conntest.SSHServer) (conn.Host, error) {
+	return ssh.Open(t.Context(), s.Target(""), s.Settings, nil)
+}

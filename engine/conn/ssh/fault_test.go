@@ -152,6 +152,42 @@ func TestCancelDoesNotWaitForAFrozenHost(t *testing.T) {
 	require.Less(t, time.Since(start), 10*time.Second)
 }
 
+func TestCancelDoesNotWaitForAFrozenUpload(t *testing.T) {
+	s := conntest.StartSSH(t, conntest.SSHOptions{})
+	h := opener(s.Target(""), s.Settings)(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	sent := &endless{limit: 20 << 20, reached: make(chan struct{})}
+	cmd := conn.Script("cat >/dev/null")
+	cmd.Stdin = sent
+	done := make(chan error, 1)
+	go func() {
+		_, err := h.Run(ctx, cmd)
+		done <- err
+	}()
+	<-sent.reached
+	s.Freeze()
+	defer s.Thaw()
+	time.AfterFunc(300*time.Millisecond, stop) // by then no buffer has room
+	start := time.Now()
+	require.ErrorIs(t, <-done, context.Canceled)
+	require.Less(t, time.Since(start), 15*time.Second)
+}
+
+// endless is input without an end that tells when much of it was taken.
+type endless struct {
+	n, limit int
+	reached  chan struct{}
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if before := e.n; before < e.limit && before+len(p) >= e.limit {
+		close(e.reached)
+	}
+	e.n += len(p)
+	return len(p), nil
+}
+
 func TestFiftyDialsUnderFewMaxStartups(t *testing.T) {
 	s := conntest.StartSSH(t, conntest.SSHOptions{Config: []string{"MaxStartups 2:70:4"}})
 	hosts := make([]conn.Host, 50)

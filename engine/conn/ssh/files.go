@@ -80,6 +80,30 @@ func (o *openFile) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// WriteTo has many requests in flight, for io.Copy.
+func (o *openFile) WriteTo(w io.Writer) (int64, error) {
+	to := &sink{ctx: o.ctx, w: w}
+	n, err := o.r.WriteTo(to)
+	if err != nil && to.err == nil {
+		err = o.h.fileError(o.l, "read", o.name, err)
+	}
+	return n, err
+}
+
+// sink stops when ctx ends, and remembers if it was the one that failed.
+type sink struct {
+	ctx context.Context
+	w   io.Writer
+	err error
+}
+
+func (s *sink) Write(p []byte) (n int, err error) {
+	if s.err = s.ctx.Err(); s.err == nil {
+		n, s.err = s.w.Write(p)
+	}
+	return n, s.err
+}
+
 func (o *openFile) Close() error {
 	if err := o.file.Close(); err != nil {
 		return o.h.fileError(o.l, "close", o.name, err)

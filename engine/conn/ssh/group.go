@@ -10,11 +10,10 @@ import (
 )
 
 // groupLine passes stderr on, but for the line that tells the process group
-// (shell.Start.Group). What comes before it is from sudo or su. A nil one has
-// seen nothing.
+// (shell.Start.Group). What comes before it is from sudo or su.
 type groupLine struct {
 	to    io.Writer
-	found bool
+	found bool   // or not expected
 	held  []byte // the beginning of a line that may be the one
 
 	mu    sync.Mutex
@@ -23,9 +22,6 @@ type groupLine struct {
 
 // id is the process group; empty when it was not told.
 func (g *groupLine) id() string {
-	if g == nil {
-		return ""
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.group
@@ -63,7 +59,7 @@ func (g *groupLine) Write(p []byte) (int, error) {
 
 // flush passes on what is held back.
 func (g *groupLine) flush() error {
-	if g == nil || len(g.held) == 0 {
+	if len(g.held) == 0 {
 		return nil
 	}
 	held := g.held

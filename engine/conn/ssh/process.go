@@ -20,29 +20,31 @@ type process struct {
 	done   chan struct{}
 }
 
-var errRefused = errors.New("the server refuses to run commands")
+var errRefused = errors.New("the server refuses to run it")
 
-// start runs line; output goes to stdout and stderr until the channel closes.
-// A writer that fails ends the command.
-func start(ch ssh.Channel, requests <-chan *ssh.Request, line string, stdin io.Reader, stdout, stderr io.Writer) (*process, error) {
+// streams are what a command reads and writes.
+type streams struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// start runs line; output goes out until the channel closes. A writer that
+// fails ends the command.
+func start(ctx context.Context, ch ssh.Channel, requests <-chan *ssh.Request, line string, s streams) (*process, error) {
 	p := &process{ch: ch, code: -1, done: make(chan struct{})}
 	var wg sync.WaitGroup
 	wg.Go(func() { p.follow(requests) })
-	ok, err := ch.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{line}))
-	if err == nil && !ok {
-		err = errRefused
-	}
-	if err != nil {
+	if err := request(ctx, ch, "exec", line); err != nil {
 		_ = ch.Close()
 		return nil, err
 	}
-	wg.Go(func() { p.copy(stdout, ch) })
-	wg.Go(func() { p.copy(stderr, ch.Stderr()) })
+	wg.Go(func() { p.copy(s.stdout, ch) })
+	wg.Go(func() { p.copy(s.stderr, ch.Stderr()) })
 	fed := make(chan struct{})
 	go func() {
 		defer close(fed)
-		if stdin != nil {
-			_, err := io.Copy(ch, stdin)
+		if s.stdin != nil {
+			_, err := io.Copy(ch, s.stdin)
 			p.feedFailed(err)
 		}
 		_ = ch.CloseWrite()
@@ -59,6 +61,24 @@ func start(ch ssh.Channel, requests <-chan *ssh.Request, line string, stdin io.R
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// request asks the server to run or start something on ch.
+func request(ctx context.Context, ch ssh.Channel, kind, what string) error {
+	answered := make(chan error, 1)
+	go func() {
+		ok, err := ch.SendRequest(kind, true, ssh.Marshal(struct{ Text string }{what}))
+		if err == nil && !ok {
+			err = errRefused
+		}
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 const feedPatience = 100 * time.Millisecond
@@ -137,4 +157,26 @@ func (p *process) signal(name string) {
 var signals = map[string]int{
 	"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL": 9,
 	"USR1": 10, "SEGV": 11, "USR2": 12, "PIPE": 13, "ALRM": 14, "TERM": 15,
+}
+
+// gate passes writes on until it is shut: what a host sends that was given up
+// must not reach a caller who has long gone on.
+type gate struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (g *gate) Write(p []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.to == nil {
+		return 0, io.ErrClosedPipe
+	}
+	return g.to.Write(p)
+}
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.to = nil
 }

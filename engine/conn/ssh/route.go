@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -150,7 +151,7 @@ func portOf(t conn.Target, o options) (int, error) {
 // setHostKeys: a "no" in ssh_config still refuses a key that has changed; only
 // the runbook itself can turn the check off.
 func (r *route) setHostKeys(s conn.Settings, o options, path func(string) string) error {
-	r.knownHosts = s.KnownHosts
+	r.knownHosts = slices.Clone(s.KnownHosts) // the settings are shared by all hosts of a target
 	if len(r.knownHosts) == 0 {
 		r.knownHosts = append(r.knownHosts, orDefault(o["userknownhostsfile"], "~/.ssh/known_hosts", "~/.ssh/known_hosts2")...)
 		r.knownHosts = append(r.knownHosts, orDefault(o["globalknownhostsfile"], "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")...)

@@ -43,44 +43,63 @@ func (h *Host) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
 
 // run is Run for who has a slot, or needs none.
 func (h *Host) run(ctx context.Context, cmd conn.Cmd, b become) (conn.Result, error) {
-	l, ch, requests, err := h.channel(ctx)
+	out := conn.NewOutput(cmd)
+	stdout, stderr := &gate{to: out.Stdout()}, &gate{to: out.Stderr()}
+	defer stdout.shut()
+	defer stderr.shut()
+	group := &groupLine{to: stderr, found: !b.changes}
+	r, err := h.start(ctx, cmd, b, streams{stdout: stdout, stderr: group})
 	if err != nil {
 		return conn.Result{}, err
 	}
+	if !r.wait(ctx) {
+		if !b.killer {
+			h.end(ctx, r, group.killer(r.tag), b)
+		}
+		return out.Result(), fmt.Errorf("%s: %w", cmd.Args[0], context.Cause(ctx))
+	}
+	return h.finish(r, out, group, b)
+}
+
+// running is a command that was started.
+type running struct {
+	*process
+	link *link
+	tag  string // marks it in the environment; empty for most
+}
+
+// start opens a channel and starts cmd on it.
+func (h *Host) start(ctx context.Context, cmd conn.Cmd, b become, s streams) (*running, error) {
 	args, stdin, err := shell.Wrap(cmd, shell.Start{Prefix: b.prefix, Password: b.password, Group: b.changes})
 	if err != nil {
-		go ssh.DiscardRequests(requests)
-		_ = ch.Close()
-		return conn.Result{}, err
+		return nil, err
 	}
-	line, tag := shell.Quote(args...), ""
+	l, ch, requests, err := h.channel(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &running{link: l}
+	line := shell.Quote(args...)
 	switch {
 	case b.su != "":
 		line = shell.Quote("su", "-s", "/bin/sh", "-c", line, b.su)
 	case !b.changes && !l.passesSignals:
-		tag = runTag + "=" + rand.Text()
-		line = tag + " " + line
+		r.tag = runTag + "=" + rand.Text()
+		line = r.tag + " " + line
 	}
-	out := conn.NewOutput(cmd)
-	stderr := out.Stderr()
-	var group *groupLine
-	if b.changes {
-		group = &groupLine{to: stderr}
-		stderr = group
+	s.stdin = stdin
+	if r.process, err = start(ctx, ch, requests, line, s); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%s: %w", cmd.Args[0], context.Cause(ctx))
+		}
+		return nil, h.lostOr(l, err)
 	}
-	p, err := start(ch, requests, line, stdin, out.Stdout(), stderr)
-	if err != nil {
-		return conn.Result{}, h.lostOr(l, err)
-	}
-	if !p.wait(ctx) {
-		h.kill(ctx, l, p, group.killer(tag), b)
-		return out.Result(), fmt.Errorf("%s: %w", cmd.Args[0], context.Cause(ctx))
-	}
-	return h.finish(l, p, out, group, b)
+	return r, nil
 }
 
 // finish says how a command ended whose channel has closed.
-func (h *Host) finish(l *link, p *process, out *conn.Output, group *groupLine, b become) (conn.Result, error) {
+func (h *Host) finish(p *running, out *conn.Output, group *groupLine, b become) (conn.Result, error) {
+	l := p.link
 	_ = group.flush() // what the writer says to it, it said before
 	switch {
 	case p.code >= 0:
@@ -178,11 +197,26 @@ func (g *groupLine) killer(tag string) func(signal string) conn.Cmd {
 	return nil
 }
 
+// end is kill for a caller who does not wait for a host that takes nothing any
+// more.
+func (h *Host) end(ctx context.Context, r *running, killer func(string) conn.Cmd, b become) {
+	killed := make(chan struct{})
+	go func() {
+		defer close(killed)
+		h.kill(ctx, r, killer, b)
+	}()
+	select {
+	case <-killed:
+	case <-time.After(2 * grace):
+	}
+}
+
 // kill ends a command whose ctx has ended: it is asked, then made to. Closing
 // the channel alone would leave it running.
-func (h *Host) kill(ctx context.Context, l *link, p *process, killer func(string) conn.Cmd, b become) {
+func (h *Host) kill(ctx context.Context, p *running, killer func(string) conn.Cmd, b become) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*grace)
 	defer stop()
+	b.killer = true
 	for _, name := range []string{"TERM", "KILL"} {
 		if killer != nil {
 			_, _ = h.run(ctx, killer(name), b)
@@ -192,7 +226,7 @@ func (h *Host) kill(ctx context.Context, l *link, p *process, killer func(string
 		patience, enough := context.WithTimeout(ctx, grace)
 		ended := p.wait(patience)
 		enough()
-		if ended || l.isLost() {
+		if ended || p.link.isLost() {
 			break
 		}
 	}

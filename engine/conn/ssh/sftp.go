@@ -2,7 +2,6 @@ package ssh
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"sync"
 
@@ -50,7 +49,7 @@ func (h *Host) sftpOn(ctx context.Context, l *link) (c *sftp.Client, opened *lin
 		_ = ch.Close()
 		return nil, opened, nil
 	}
-	err = within(ctx, func() (err error) { c, err = startSFTP(ch); return })
+	err = within(ctx, func() (err error) { c, err = startSFTP(ctx, ch); return })
 	if err != nil {
 		_ = ch.Close()
 		if ctx.Err() != nil {
@@ -67,13 +66,9 @@ func (h *Host) sftpOn(ctx context.Context, l *link) (c *sftp.Client, opened *lin
 	return c, l, nil
 }
 
-func startSFTP(ch ssh.Channel) (*sftp.Client, error) {
-	ok, err := ch.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"sftp"}))
-	if err != nil {
+func startSFTP(ctx context.Context, ch ssh.Channel) (*sftp.Client, error) {
+	if err := request(ctx, ch, "subsystem", "sftp"); err != nil {
 		return nil, err
-	}
-	if !ok {
-		return nil, fmt.Errorf("the server has no sftp")
 	}
 	go func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }()
 	return sftp.NewClientPipe(ch, ch, sftp.UseConcurrentWrites(true))
