@@ -37,11 +37,17 @@ type API struct {
 
 // open prepares the client; nothing is sent yet.
 func (c API) open(env *module.Env, getenv func(string) string) (*api, error) {
-	config, err := c.tls(env, getenv)
+	for _, path := range []*string{&c.CA, &c.Cert, &c.Key, &c.PgouserFile} {
+		if rest, ok := strings.CutPrefix(*path, "~/"); ok {
+			*path = filepath.Join(getenv("HOME"), rest)
+		}
+		*path = env.Path(*path)
+	}
+	config, err := c.tls(getenv)
 	if err != nil {
 		return nil, module.At("api", err)
 	}
-	user, password, err := c.credentials(env, getenv)
+	user, password, err := c.credentials(getenv)
 	if err != nil {
 		return nil, module.At("api", err)
 	}
@@ -59,10 +65,10 @@ func (c API) open(env *module.Env, getenv func(string) string) (*api, error) {
 	return &api{base: base, user: user, password: password, http: &http.Client{Transport: transport}}, nil
 }
 
-func (c API) tls(env *module.Env, getenv func(string) string) (*tls.Config, error) {
-	ca := firstOf(env.Path(c.CA), getenv("PGO_CA_CERT"))
-	cert := firstOf(env.Path(c.Cert), getenv("PGO_CLIENT_CERT"))
-	key := firstOf(env.Path(c.Key), getenv("PGO_CLIENT_KEY"))
+func (c API) tls(getenv func(string) string) (*tls.Config, error) {
+	ca := firstOf(c.CA, getenv("PGO_CA_CERT"))
+	cert := firstOf(c.Cert, getenv("PGO_CLIENT_CERT"))
+	key := firstOf(c.Key, getenv("PGO_CLIENT_KEY"))
 	for _, need := range []struct{ what, value, arg, variable string }{
 		{"certificate to trust", ca, "ca", "PGO_CA_CERT"},
 		{"client certificate", cert, "cert", "PGO_CLIENT_CERT"},
@@ -142,14 +148,14 @@ func certificates(file string) ([]*x509.Certificate, error) {
 
 // credentials looks where the pgo client does, in its order, after the
 // arguments.
-func (c API) credentials(env *module.Env, getenv func(string) string) (string, secret.Value, error) {
+func (c API) credentials(getenv func(string) string) (string, secret.Value, error) {
 	switch {
 	case c.User != "" && !c.Password.IsZero():
 		return c.User, c.Password, nil
 	case c.User != "" || !c.Password.IsZero():
 		return "", secret.Value{}, errors.New("api.user and api.password belong together: one is missing")
 	case c.PgouserFile != "":
-		return readPgouser(env.Path(c.PgouserFile))
+		return readPgouser(c.PgouserFile)
 	case getenv("PGOUSER") != "":
 		return readPgouser(getenv("PGOUSER"))
 	case getenv("PGOUSERNAME") != "" && getenv("PGOUSERPASS") != "":

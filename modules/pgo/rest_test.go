@@ -249,19 +249,31 @@ func TestCredentialsComeFromWhereThePgoClientLooks(t *testing.T) {
 		{API{}, map[string]string{"PGOUSERNAME": "x", "PGOUSERPASS": "y"}, "x", "y"},
 		{API{}, nil, "home", "h0me"},
 	} {
-		user, password, err := c.access.credentials(localEnv(t), variables(home, c.variables))
+		user, password, err := c.access.credentials(variables(home, c.variables))
 		require.NoError(t, err)
 		require.Equal(t, c.user, user)
 		require.Equal(t, c.password, password.Reveal())
 	}
-	_, _, err := API{PgouserFile: broken}.credentials(localEnv(t), noVariables)
+	_, _, err := API{PgouserFile: broken}.credentials(noVariables)
 	require.ErrorContains(t, err, "exactly one line")
-	_, _, err = API{User: "u"}.credentials(localEnv(t), noVariables)
+	_, _, err = API{User: "u"}.credentials(noVariables)
 	require.ErrorContains(t, err, "belong together")
-	_, _, err = API{}.credentials(localEnv(t), variables(t.TempDir(), nil))
+	_, _, err = API{}.credentials(variables(t.TempDir(), nil))
 	require.ErrorContains(t, err, "no PGO user")
 	_, err = API{}.open(localEnv(t), noVariables)
 	requireAt(t, err, "api", "set api.ca or PGO_CA_CERT")
+}
+
+func TestPathsStartAtTheRunbookOrAtHome(t *testing.T) {
+	o := newOperator(t, recorded(t, "rest-traffic.txt"))
+	env := localEnv(t)
+	env.Dir = filepath.Dir(o.dir)
+	here := filepath.Base(o.dir)
+	access := API{URL: o.URL, CA: here + "/ca.crt", Cert: here + "/ca.crt", Key: "~/client.key", PgouserFile: "~/pgouser"}
+	a, err := access.open(env, variables(o.dir, nil))
+	require.NoError(t, err)
+	_, err = a.version(t.Context())
+	require.NoError(t, err)
 }
 
 func variables(home string, set map[string]string) func(string) string {
