@@ -1,4 +1,4 @@
-step "image.inspect" "antdb" {
+step "image.inspect" "content" {
   on    = target.builder
   image = step.antdb.id
   paths = ["/usr/pgsql-11/lib/pgaudit.so"]

@@ -1,4 +1,4 @@
-step "image.tag" "antdb" {
+step "image.tag" "release" {
   on     = target.builder
   source = step.antdb.id
   tags   = ["crunchydata/antdb-ha:latest"]
