@@ -65,7 +65,7 @@ func (e *example) apply() engine.Outcome {
 
 func (e *example) destroy() {
 	e.t.Helper()
-	out, err := engine.Destroy(context.Background(), e.config(), e.load())
+	out, err := engine.Destroy(context.Background(), e.config(), e.load(), false)
 	require.NoError(e.t, err)
 	require.False(e.t, out.Failed, "%+v", e.events)
 }

@@ -3,6 +3,7 @@ package modules
 
 import (
 	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/modules/container"
 	"github.com/adbsql/antdbctl/modules/host"
 	"github.com/adbsql/antdbctl/modules/image"
 	"github.com/adbsql/antdbctl/modules/k8s"
@@ -13,6 +14,7 @@ import (
 // Catalogue lists the modules that come with antdbctl.
 func Catalogue() *module.Registry {
 	return module.NewRegistry(
+		module.Of[container.Exec](),
 		module.Of[host.Command](),
 		module.Of[host.Directory](),
 		module.Of[host.Facts](),
