@@ -11,7 +11,7 @@
 //   - The scheduler and event containers are missing, and so are policies, clones, restores, pgbouncer and metrics.
 //   - The repository pod runs the database image unless Options.RepoImage names another, and the Jobs run the
 //     stand-in's own image: no other images are on the lab's nodes.
-//   - The user calls speak SCRAM, where the original's PostgreSQL driver cannot.
+//   - Backups ask for an immediate checkpoint, and the repository is reached by address: see README.md.
 package pgo
 
 // Image is the name under which the lab builds the stand-in's image and loads it on every node.
