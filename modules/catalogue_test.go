@@ -51,7 +51,7 @@ func TestArgumentsAndOutputsAreNamedAlike(t *testing.T) {
 	check = func(t *testing.T, fields []schema.Field) {
 		for _, f := range fields {
 			require.Regexp(t, name, f.Name)
-			require.Regexp(t, `[.)]$`, f.Doc, "the doc of %q is no sentence", f.Name)
+			require.Regexp(t, `[.)…]$`, f.Doc, "the doc of %q is no sentence", f.Name)
 			if f.Block != nil {
 				check(t, f.Block.Args)
 			}
