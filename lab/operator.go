@@ -4,11 +4,14 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"net"
 	"path/filepath"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/adbsql/antdbctl/lab/binaries"
+	"github.com/adbsql/antdbctl/lab/cluster"
 	"github.com/adbsql/antdbctl/lab/control"
 	"github.com/adbsql/antdbctl/lab/docker"
 	"github.com/adbsql/antdbctl/lab/image"
@@ -62,7 +65,9 @@ func (a *ascent) installOperator(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find the operator's address: %w", err)
 	}
-	a.site.PGOURL = fmt.Sprintf("https://%s:8443", service.Spec.ClusterIP)
+	address := net.JoinHostPort(service.Spec.ClusterIP, "8443")
+	a.site.PGOURL = "https://" + address
 	a.site.PGOCerts, a.site.PGOUserFile = certs, filepath.Join(certs, "pgouser")
-	return nil
+	// available it may have been before it was killed
+	return cluster.WaitAnswer(ctx, address, 2*time.Minute)
 }

@@ -4,6 +4,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -67,6 +68,11 @@ func notReady(ctx context.Context, client kubernetes.Interface, lab layout.Lab) 
 			waiting = append(waiting, n.Name+": not registered")
 		} else if reason != "" {
 			waiting = append(waiting, n.Name+": "+reason)
+		}
+		for _, port := range ports {
+			if err := answer(ctx, net.JoinHostPort(n.IP, port)); err != nil {
+				waiting = append(waiting, n.Name+": "+err.Error())
+			}
 		}
 	}
 	if _, err := client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{}); err != nil {
