@@ -108,9 +108,9 @@ func (r *run) perform(ctx context.Context, i *lang.Instance) error {
 // tries repeats the attempt as the step's retry says. Only errors of the world
 // are tried again: a wrong argument stays wrong.
 func (j *job) tries(ctx context.Context, done *event.StepFinished) (cty.Value, error) {
-	attempts, delay := 1, time.Duration(0)
-	if j.Step.Retry != nil {
-		attempts, delay = max(j.Step.Retry.Attempts, 1), j.Step.Retry.Delay
+	attempts, delay, backoff := 1, time.Duration(0), 1.0
+	if r := j.Step.Retry; r != nil {
+		attempts, delay, backoff = r.Attempts, r.Delay, r.Backoff
 	}
 	for n := 1; ; n++ {
 		value, err := j.attempt(ctx, done)
@@ -120,6 +120,7 @@ func (j *job) tries(ctx context.Context, done *event.StepFinished) (cty.Value, e
 		j.bus.Emit(event.StepLog{Address: j.Address(), Line: fmt.Sprintf("attempt %d of %d failed: %s", n, attempts, err)})
 		select {
 		case <-time.After(delay):
+			delay = time.Duration(float64(delay) * max(backoff, 1))
 		case <-ctx.Done():
 			return value, err
 		}

@@ -3,7 +3,7 @@ target "kubernetes" "lab" {
 }
 
 step "k8s.apply" "settings" {
-  on       = target.kubernetes.lab
+  on       = target.lab
   manifest = <<-YAML
     apiVersion: v1
     kind: ConfigMap

@@ -3,7 +3,7 @@ target "kubernetes" "lab" {
 }
 
 step "k8s.get" "database" {
-  on   = target.kubernetes.lab
+  on   = target.lab
   kind = "Deployment"
   name = "antdb"
 

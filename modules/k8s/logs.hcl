@@ -3,7 +3,7 @@ target "kubernetes" "lab" {
 }
 
 step "k8s.logs" "bootstrap" {
-  on        = target.kubernetes.lab
+  on        = target.lab
   selector  = "pg-cluster=antdb,role=master"
   container = "database"
   tail      = 200
