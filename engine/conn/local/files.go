@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -52,44 +53,56 @@ func (files) Remove(_ context.Context, path string) error                { retur
 
 // Write follows the contract of conn.Files: readers see the old file or the
 // new one.
-func (files) Write(ctx context.Context, path string, r io.Reader, meta conn.FileMeta) (err error) {
+func (files) Write(ctx context.Context, path string, r io.Reader, meta conn.FileMeta) error {
 	mode, uid, gid, err := wanted(path, meta)
 	if err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
+		return about(path, err)
+	}
+	if err = fill(f, reader{ctx, r}, mode, uid, gid); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = f.Close()
+		_ = os.Remove(f.Name())
+		return about(path, err)
+	}
+	syncDir(filepath.Dir(path))
+	return nil
+}
+
+// fill makes f what it shall be, on disk.
+func fill(f *os.File, r io.Reader, mode fs.FileMode, uid, gid int) error {
+	if _, err := io.Copy(f, r); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-
-	if _, err = io.Copy(f, reader{ctx, r}); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
 	if uid >= 0 || gid >= 0 {
-		if err = f.Chown(uid, gid); err != nil {
+		if err := f.Chown(uid, gid); err != nil {
 			return err
 		}
 	}
 	// After chown, which clears set-user-ID bits.
-	if err = f.Chmod(mode); err != nil {
+	if err := f.Chmod(mode); err != nil {
 		return err
 	}
-	if err = f.Sync(); err != nil {
+	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err = f.Close(); err != nil {
-		return err
+	return f.Close()
+}
+
+// about makes err speak of path, not of a temporary name.
+func about(path string, err error) error {
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		err = p.Err
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
+	if l := (*os.LinkError)(nil); errors.As(err, &l) {
+		err = l.Err
 	}
-	return syncDir(filepath.Dir(path))
+	return &fs.PathError{Op: "write", Path: path, Err: err}
 }
 
 // wanted is how the new file shall look: as meta says, else as the file that
@@ -145,15 +158,16 @@ func groupID(name string) (int, error) {
 	return strconv.Atoi(g.Gid)
 }
 
-// syncDir makes the new name durable, not only the content.
-func syncDir(dir string) error {
+// syncDir makes the new name durable, not only the content. Where it cannot
+// (the folder is unreadable, the file system knows no such thing), the content
+// is synced all the same.
+func syncDir(dir string) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil // a folder may be writable and yet unreadable
+		return
 	}
-	defer d.Close()
-	_ = d.Sync() // some file systems cannot; the file itself is synced
-	return nil
+	_ = d.Sync()
+	_ = d.Close()
 }
 
 // reader stops a copy when ctx ends.
