@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -48,6 +49,10 @@ func (s *SSHServer) Start() {
 func (s *SSHServer) startOne(addresses []string) *daemon {
 	s.t.Helper()
 	args := []string{sshd, "-D", "-e", "-f", s.dir + "/sshd_config"}
+	if punishes() {
+		// Tests knock wrongly on purpose.
+		args = append(args, "-o", "PerSourcePenalties=no")
+	}
 	for _, a := range addresses {
 		args = append(args, "-o", "ListenAddress="+a)
 	}
@@ -71,6 +76,21 @@ func (s *SSHServer) startOne(addresses []string) *daemon {
 		time.Sleep(5 * time.Millisecond)
 	}
 	return d
+}
+
+var version = regexp.MustCompile(`OpenSSH_(\d+)\.(\d+)`)
+
+// punishes tells whether sshd shuts out addresses that make mistakes, as it
+// does since 9.8; older ones do not know the option.
+func punishes() bool {
+	out, _ := exec.Command(sshd, "-V").CombinedOutput() // old ones answer by an error
+	m := version.FindStringSubmatch(string(out))
+	if m == nil {
+		return false
+	}
+	major, _ := strconv.Atoi(m[1])
+	minor, _ := strconv.Atoi(m[2])
+	return major > 9 || major == 9 && minor >= 8
 }
 
 func listens(address string) bool {

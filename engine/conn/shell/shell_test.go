@@ -42,6 +42,9 @@ func (p place) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
 func (p place) Files() (conn.Files, error) { return shell.Files(p), nil }
 
 func TestShellsKeepTheContract(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long; in short runs the doors that use a shell speak for it")
+	}
 	found := 0
 	for _, name := range []string{"dash", "bash", "ksh", "zsh"} {
 		path, err := exec.LookPath(name)

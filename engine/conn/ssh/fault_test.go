@@ -48,6 +48,7 @@ func TestRefusedPortIsUnreachable(t *testing.T) {
 	u := refused(t, conn.Target{Name: "node1", Address: "127.0.0.1", Port: port}, plainSettings(t, ""))
 	require.ErrorContains(t, u, "cannot reach node1: dial tcp 127.0.0.1:")
 	require.ErrorContains(t, u, "connection refused")
+	require.Contains(t, u.Hint, "sshd")
 	require.Less(t, time.Since(start), 5*time.Second)
 }
 
@@ -64,6 +65,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 	u := refused(t, silent(t), plainSettings(t, "ConnectTimeout 1\n"))
 	require.ErrorIs(t, u, os.ErrDeadlineExceeded)
 	require.ErrorContains(t, u, "no answer within 1s")
+	require.Contains(t, u.Hint, "firewalls")
 	require.Less(t, time.Since(start), 5*time.Second)
 }
 

@@ -14,7 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
+	"syscall"
 
 	"golang.org/x/crypto/ssh"
 
@@ -162,8 +164,16 @@ func (h *Host) unreachable(err error) *conn.Unreachable {
 	}
 	u := &conn.Unreachable{Target: h.target.String(), Err: err}
 	var hinted interface{ hint() string }
-	if errors.As(err, &hinted) {
+	var noName *net.DNSError
+	switch {
+	case errors.As(err, &hinted):
 		u.Hint = hinted.hint()
+	case errors.As(err, &noName):
+		u.Hint = "check the name, or give the host an address"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		u.Hint = "check that sshd runs there, on this port"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		u.Hint = "check that the host is up, its address, the firewalls in between, and whether it takes a jump host"
 	}
 	return u
 }
