@@ -42,7 +42,7 @@ type instance struct {
 	Namespace, Cluster, Deployment string
 	Image, RepoImage               string
 	Port, User, Database           string
-	RepoHost, Fsgroup              string
+	RepoHost                       string
 	CustomConfig, ServiceType      string
 	Role                           string
 	Sync                           bool
@@ -60,7 +60,7 @@ func (o *Operator) instanceOf(c *crv1.Cluster, deployment string) instance {
 	}
 	return instance{
 		Namespace: c.Namespace, Cluster: c.Name, Deployment: deployment, Image: image, RepoImage: repo,
-		Port: c.Spec.Port, User: c.Spec.User, Database: c.Spec.Database, Fsgroup: c.Spec.PrimaryStorage.Fsgroup,
+		Port: c.Spec.Port, User: c.Spec.User, Database: c.Spec.Database,
 		CustomConfig: c.Spec.CustomConfig, ServiceType: kind, Role: "master",
 		Sync: c.Spec.SyncReplication != nil && *c.Spec.SyncReplication,
 	}

@@ -17,7 +17,6 @@ type Settings struct {
 	RepoImage    string // the repository pod's image; empty: the cluster's database image
 	StorageClass string // empty: claims without class, storage type "create"; else "dynamic"
 	StorageSize  string
-	Fsgroup      string // group of the volumes; empty: left to the volume
 }
 
 // FromEnv reads the settings of a pod; getenv is os.Getenv there.
@@ -38,14 +37,13 @@ func FromEnv(getenv func(string) string) Settings {
 		RepoImage:    getenv("REPO_IMAGE"),
 		StorageClass: getenv("STORAGE_CLASS"),
 		StorageSize:  or("STORAGE_SIZE", "1G"),
-		Fsgroup:      getenv("FSGROUP"),
 	}
 }
 
 // Storage is the storage of every claim.
 func (s Settings) Storage() crv1.Storage {
 	storage := crv1.Storage{
-		AccessMode: "ReadWriteMany", Size: s.StorageSize, StorageType: "create", Fsgroup: s.Fsgroup,
+		AccessMode: "ReadWriteMany", Size: s.StorageSize, StorageType: "create",
 	}
 	if s.StorageClass != "" {
 		storage.StorageClass, storage.StorageType = s.StorageClass, "dynamic"
