@@ -44,7 +44,8 @@ func (*Ship) Info() module.Info {
 Which one is decided by what the host's kubelet uses, for an image that is loaded into the wrong one is not found.
 
 The image is the same when the digest of its configuration is: then nothing is sent. Otherwise the layers that the host
-lacks are sent. The image is saved once on this machine, in the user's cache folder, however many hosts it goes to.`,
+lacks are sent. The image is saved once on this machine, in the user's cache folder, however many hosts it goes to, and
+its layers stay there until two weeks after their last use.`,
 		On:      []string{conn.SSH, conn.Local, conn.Container},
 		Example: shipExample,
 	}
@@ -132,30 +133,30 @@ func (s *Ship) wrong() []string {
 	return slices.DeleteFunc(s.names(), func(name string) bool { return s.node.has(name, ids...) })
 }
 
-// load is how much a host lacks.
-type load struct {
-	bytes       int64
+// shipment is how much a host lacks.
+type shipment struct {
+	bytes, all  int64
 	send, total int // layers
 	exact       bool
 }
 
-func (l load) String() string {
+func (l shipment) String() string {
 	switch {
 	case l.send == 0:
 		return fmt.Sprintf("name it, all %d layers are there", l.total)
 	case l.send == l.total:
 		return fmt.Sprintf("send %s", size(l.bytes))
 	case l.exact:
-		return fmt.Sprintf("send %s (%d of %d layers are there)", size(l.bytes), l.total-l.send, l.total)
+		return fmt.Sprintf("send %s of %s (%d of %d layers are there)", size(l.bytes), size(l.all), l.total-l.send, l.total)
 	}
 	return fmt.Sprintf("send %d of %d layers", l.send, l.total)
 }
 
 // estimate says what will be sent; the bytes are known for sure only when the
 // image was saved before.
-func (s *Ship) estimate() load {
+func (s *Ship) estimate() shipment {
 	there := s.node.layersThere(s.info.RootFS.Layers)
-	l := load{total: len(s.info.RootFS.Layers)}
+	l := shipment{total: len(s.info.RootFS.Layers)}
 	for _, digest := range s.info.RootFS.Layers {
 		if !there[digest] {
 			l.send++
@@ -163,7 +164,7 @@ func (s *Ship) estimate() load {
 	}
 	if cache, err := openStore(); err == nil {
 		if img, err := cache.lookup(cache.configOf(s.info.ID)); err == nil {
-			l.exact = true
+			l.exact, l.all = true, img.size()
 			for _, layer := range img.Layers {
 				if !there[layer.Digest] {
 					l.bytes += layer.Size
@@ -203,19 +204,21 @@ func (s *Ship) Apply(ctx context.Context, env *module.Env) error {
 	env.Phase("load")
 	there := n.layersThere(digests)
 	err = s.load(ctx, env, img, there)
-	if exit := (*conn.ExitError)(nil); len(there) > 0 && errors.As(err, &exit) {
+	if exit := (*conn.ExitError)(nil); len(there) > 0 && errors.As(err, &exit) && !diskFull(exit) {
 		env.Logf("sending all layers, since sending %d of %d failed: %s", len(digests)-len(there), len(digests), tail(exit.Stderr, 3))
 		err = s.load(ctx, env, img, nil)
 	}
 	if exit := (*conn.ExitError)(nil); errors.As(err, &exit) {
 		what := fmt.Sprintf("load %s into %s of %s", s.names()[0], n.engine, env.Target)
-		if n.free >= 0 && strings.Contains(exit.Stderr, "no space left") {
+		if n.free >= 0 && diskFull(exit) {
 			what += fmt.Sprintf(" (the image has %s; %s were free in %s)", size(img.size()), size(n.free), n.root)
 		}
 		return explain(exit, what)
 	}
 	return err
 }
+
+func diskFull(exit *conn.ExitError) bool { return strings.Contains(exit.Stderr, "no space left") }
 
 // Destroy takes the names away that mean this image on the host.
 func (s *Ship) Destroy(ctx context.Context, env *module.Env) error {
