@@ -62,12 +62,16 @@ func (files) Write(ctx context.Context, path string, r io.Reader, meta conn.File
 	if err != nil {
 		return about(path, err)
 	}
-	if err = fill(f, reader{ctx, r}, mode, uid, gid); err == nil {
+	from := &reader{ctx: ctx, r: r}
+	if err = fill(f, from, mode, uid, gid); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
 		_ = f.Close()
 		_ = os.Remove(f.Name())
+		if from.err != nil {
+			return fmt.Errorf("write %s: %w", path, from.err)
+		}
 		return about(path, err)
 	}
 	syncDir(filepath.Dir(path))
@@ -170,15 +174,20 @@ func syncDir(dir string) {
 	_ = d.Close()
 }
 
-// reader stops a copy when ctx ends.
+// reader stops a copy when ctx ends, and remembers if it was the one that failed.
 type reader struct {
 	ctx context.Context
 	r   io.Reader
+	err error
 }
 
-func (r reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
+func (r *reader) Read(p []byte) (int, error) {
+	if r.err = r.ctx.Err(); r.err != nil {
+		return 0, r.err
 	}
-	return r.r.Read(p)
+	n, err := r.r.Read(p)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
 }

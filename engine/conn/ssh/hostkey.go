@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
@@ -86,18 +83,12 @@ func algorithm(k ssh.PublicKey) string {
 // hostKeys checks the key of one host.
 type hostKeys struct {
 	route *route
-	db    *knownhosts.HostKeyDB
+	db    *knownDB
 	seen  bool // the host has shown its key, so it let us in that far
 }
 
 func newHostKeys(r *route) (*hostKeys, error) {
-	var present []string
-	for _, f := range r.knownHosts {
-		if _, err := os.Stat(f); err == nil {
-			present = append(present, f)
-		}
-	}
-	db, err := knownhosts.NewDB(present...)
+	db, err := readKnownHosts(r.knownHosts)
 	if err != nil {
 		return nil, fmt.Errorf("known hosts: %w", err)
 	}
@@ -128,12 +119,12 @@ func (h *hostKeys) check(_ string, remote net.Addr, key ssh.PublicKey) error {
 	var revoked *xknownhosts.RevokedError
 	switch {
 	case errors.As(err, &revoked):
-		return &ChangedHostKey{Host: h.route.hostKey, Key: key, File: revoked.Revoked.Filename, Line: revoked.Revoked.Line, Revoked: true}
+		return &ChangedHostKey{Host: h.route.hostKey, Key: key, File: h.db.file(revoked.Revoked), Line: revoked.Revoked.Line, Revoked: true}
 	case !errors.As(err, &unknown):
 		return err
 	case len(unknown.Want) > 0:
 		known := sameKind(unknown.Want, key)
-		return &ChangedHostKey{Host: h.route.hostKey, Key: key, File: known.Filename, Line: known.Line, Known: known.Key}
+		return &ChangedHostKey{Host: h.route.hostKey, Key: key, File: h.db.file(known), Line: known.Line, Known: known.Key}
 	case h.route.hostKeyCheck == checkAcceptNew:
 		return remember(h.route.knownHosts[0], h.route.hostKey, key)
 	}
@@ -149,36 +140,4 @@ func sameKind(known []xknownhosts.KnownKey, key ssh.PublicKey) xknownhosts.Known
 		}
 	}
 	return known[0]
-}
-
-// remembering keeps hosts that are met at the same time from mixing lines.
-var remembering sync.Mutex
-
-// remember adds a key that accept-new accepts.
-func remember(file, host string, key ssh.PublicKey) error {
-	remembering.Lock()
-	defer remembering.Unlock()
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return fmt.Errorf("remember host key: %w", err)
-	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("remember host key: %w", err)
-	}
-	line := knownhosts.Line([]string{host}, key) + "\n"
-	if last := make([]byte, 1); !endsLine(f, last) {
-		line = "\n" + line
-	}
-	_, err = f.WriteString(line)
-	return errors.Join(err, f.Close())
-}
-
-// endsLine tells whether f is empty or ends with a newline.
-func endsLine(f *os.File, last []byte) bool {
-	info, err := f.Stat()
-	if err != nil || info.Size() == 0 {
-		return true
-	}
-	_, err = f.ReadAt(last, info.Size()-1)
-	return err != nil || last[0] == '\n'
 }

@@ -76,8 +76,10 @@ func TestChangedHostKey(t *testing.T) {
 	other := keygen(t, "ed25519", "")
 	file := filepath.Join(t.TempDir(), "known_hosts")
 	target := s.Target("")
+	// What OpenSSH would skip must not make the rest unreadable.
+	odd := "127.0.0.9 ssh-future AAAAC3NzaC1lZDI1NTE5AAAAIJ0= a key type of other times\n"
 	name := "[127.0.0.2]:" + strings.TrimPrefix(net.JoinHostPort("", itoa(target.Port)), ":")
-	require.NoError(t, os.WriteFile(file, []byte("# comment\n\n"+name+" "+public(t, other)), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte("# comment\n"+odd+name+" "+public(t, other)), 0o600))
 	s.Settings.KnownHosts = []string{file}
 	for _, check := range []string{"strict", "accept-new"} {
 		s.Settings.HostKeyCheck = check
