@@ -3,6 +3,7 @@ package lang
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -15,6 +16,38 @@ import (
 const plainSecret = "Secret in a plain string"
 
 const plainSecretDetail = "A secret can only be the whole value of an argument that takes a secret. In a template or a plain string it would end in logs, plans and argument lists."
+
+// wrongArgumentType is how hcldec calls it.
+const wrongArgumentType = "Incorrect attribute value type"
+
+// wrongType says of which argument d speaks, in the words of runbooks.
+func wrongType(d *hcl.Diagnostic) *hcl.Diagnostic {
+	_, want, ok := strings.Cut(d.Detail, ": ")
+	if !ok {
+		return d
+	}
+	better := *d
+	better.Summary = "Wrong type of argument \"" + firstQuoted(d.Detail) + "\""
+	better.Detail = "Its value does not fit: " + want
+	return &better
+}
+
+// takers names the arguments that a secret could go to instead.
+func takers(args *schema.Schema) string {
+	if args == nil {
+		return ""
+	}
+	var names []string
+	for _, f := range args.Args {
+		if f.Block == nil && f.Type == placeholder.Type() {
+			names = append(names, f.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " Here it can go to " + strings.Join(names, " or ") + "."
+}
 
 // explain improves the diagnostics of an evaluation: a secret where a string
 // belongs is named as what it is, and misspelt attributes get a suggestion.
@@ -29,7 +62,9 @@ func explain(diags hcl.Diagnostics, args *schema.Schema) hcl.Diagnostics {
 			diags[i] = suggestAttribute(d)
 		default:
 			if at := misusedSecret(d, args); at != nil {
-				diags[i] = &hcl.Diagnostic{Severity: hcl.DiagError, Summary: plainSecret, Detail: plainSecretDetail, Subject: at}
+				diags[i] = &hcl.Diagnostic{Severity: hcl.DiagError, Summary: plainSecret, Detail: plainSecretDetail + takers(args), Subject: at}
+			} else if d.Summary == wrongArgumentType {
+				diags[i] = wrongType(d)
 			}
 		}
 	}
@@ -54,7 +89,7 @@ func misusedSecret(d *hcl.Diagnostic, args *schema.Schema) *hcl.Range {
 		return nil
 	}
 	switch d.Summary {
-	case "Invalid template interpolation value", "Invalid function argument", "Incorrect attribute value type", "Invalid operand":
+	case "Invalid template interpolation value", "Invalid function argument", wrongArgumentType, "Invalid operand":
 	default:
 		return nil
 	}
@@ -69,7 +104,7 @@ func misusedSecret(d *hcl.Diagnostic, args *schema.Schema) *hcl.Range {
 		}
 		return nil
 	}
-	if d.Summary == "Incorrect attribute value type" && !secretIsTheFault(v, d, args) {
+	if d.Summary == wrongArgumentType && !secretIsTheFault(v, d, args) {
 		return nil
 	}
 	return secretIn(expr, d.EvalContext)

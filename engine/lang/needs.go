@@ -111,5 +111,5 @@ func (c *cycleFinder) report(name string) {
 		c.diags = append(c.diags, fault(at.Range.Ptr(), "Step needs itself", "step.%s refers to itself. In its expect blocks, self stands for its own values.", name)...)
 		return
 	}
-	c.diags = append(c.diags, fault(at.Range.Ptr(), "Steps that wait for each other", "%s → %s: none of them can be first.", strings.Join(cycle, " → "), name)...)
+	c.diags = append(c.diags, fault(at.Range.Ptr(), "Steps that wait for each other", "%s → %s: none of them can be first. Take one of these references (or its after) away.", strings.Join(cycle, " → "), name)...)
 }

@@ -35,7 +35,7 @@ func (r *Runbook) parse(name string, text []byte) (*hclsyntax.Body, hcl.Diagnost
 				break
 			}
 		}
-		faults = append(faults, first)
+		faults = append(faults, clearer(first))
 		from, to := blockAround(rest, first)
 		if len(bytes.TrimSpace(rest[from:to])) == 0 || len(faults) >= mostSyntaxErrors {
 			return &hclsyntax.Body{}, faults
@@ -43,6 +43,18 @@ func (r *Runbook) parse(name string, text []byte) (*hclsyntax.Body, hcl.Diagnost
 		r.lose(text[from:to])
 		rest = blank(rest, from, to)
 	}
+}
+
+// clearer says of a quoted text that goes on to the next line what is missing:
+// hardly ever was it meant to.
+func clearer(d *hcl.Diagnostic) *hcl.Diagnostic {
+	if d.Summary != "Invalid multi-line string" {
+		return d
+	}
+	better := *d
+	better.Summary = "The closing quote is missing"
+	better.Detail = `A quoted text ends on its own line. Write several lines with \n, or as a heredoc (<<-EOT … EOT).`
+	return &better
 }
 
 // blockAround is the part of text, from block head to block head, that holds

@@ -2,7 +2,7 @@ runbook "syntax" {}
 
 step "host.file" "one" {
   path = "/etc/one"
-  content = "unclosed # ERROR: Invalid multi-line string
+  content = "unclosed # ERROR: The closing quote is missing
 }
 
 step "host.file" "two" {
