@@ -57,30 +57,44 @@ spec:
         resources: {requests: {cpu: 1000m, memory: 1024Mi}}
 `
 
-// clusters are today's server, and the same one claiming to be older, which is
-// then spoken to as kubectl apply did. A real old server cannot be had here.
-func clusters(t *testing.T) map[string]*kube.Cluster {
-	server := kubetest.Start(t)
-	modern := server.Cluster(t)
+// proxied is how to connect to the server through a proxy in which answer may
+// take the server's place.
+func proxied(t *testing.T, server *kubetest.Server, answer func(http.ResponseWriter, *http.Request) bool) *rest.Config {
 	upstream, err := url.Parse(server.URL)
 	require.NoError(t, err)
 	transport, err := rest.TransportFor(server.Admin())
 	require.NoError(t, err)
-	proxy := &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream) }}
-	old := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	proxy := &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(upstream) }, FlushInterval: -1}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !answer(w, r) {
+			proxy.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(func() {
+		front.CloseClientConnections()
+		front.Close()
+	})
+	return &rest.Config{Host: front.URL, QPS: 100, Burst: 200}
+}
+
+// clusters are today's server, and the same one claiming to be older, which is
+// then spoken to as kubectl apply did. A real old server cannot be had here.
+func clusters(t *testing.T) map[string]*kube.Cluster {
+	server := kubetest.Start(t)
+	old := proxied(t, server, func(w http.ResponseWriter, r *http.Request) bool {
 		switch {
 		case r.URL.Path == "/version":
 			_, _ = w.Write([]byte(`{"major":"1","minor":"17","gitVersion":"v1.17.3"}`))
 		case r.Header.Get("Content-Type") == string(types.ApplyPatchType):
 			http.Error(w, "no server-side apply here", http.StatusUnsupportedMediaType)
 		default:
-			proxy.ServeHTTP(w, r)
+			return false
 		}
-	}))
-	t.Cleanup(old.Close)
-	classic, err := kube.New(t.Context(), "old", &rest.Config{Host: old.URL, QPS: 100, Burst: 200}, server.Cluster(t).Namespace())
+		return true
+	})
+	classic, err := kube.New(t.Context(), "old", old, server.Cluster(t).Namespace())
 	require.NoError(t, err)
-	return map[string]*kube.Cluster{"server-side": modern, "classic": classic}
+	return map[string]*kube.Cluster{"server-side": server.Cluster(t), "classic": classic}
 }
 
 func TestApplyConvergesUpdatesAndDestroys(t *testing.T) {

@@ -32,8 +32,8 @@ func (c client) hopeless(ctx context.Context, m *meta.RESTMapping, found []unstr
 			return err
 		}
 		for j := range pods {
-			if err := c.judge(ctx, &pods[j]); err != nil {
-				return err
+			if bad := c.Judge(ctx, &pods[j]); bad != nil {
+				return module.Explain(bad, bad.Remedy, bad.Evidence...)
 			}
 		}
 		if text, remedy := failed(o); text != "" {
@@ -45,19 +45,6 @@ func (c client) hopeless(ctx context.Context, m *meta.RESTMapping, found []unstr
 		}
 	}
 	return nil
-}
-
-// judge asks for the events of a pod, and for evidence, only when its state
-// alone is bad.
-func (c client) judge(ctx context.Context, pod *corev1.Pod) error {
-	bad := kube.Judge(pod, nil, time.Now())
-	if bad == nil {
-		return nil
-	}
-	if events, err := c.Events(ctx, pod.Namespace, pod.UID); err == nil {
-		bad = kube.Judge(pod, events, time.Now())
-	}
-	return module.Explain(bad, bad.Remedy, c.Evidence(ctx, pod)...)
 }
 
 // failed says what a controller itself says about having failed.

@@ -118,7 +118,11 @@ func (w *Wait) until(ctx context.Context, env *module.Env, c client, m *meta.RES
 				err = c.hopeless(limited, m, found)
 			}
 		}
-		if err != nil && limited.Err() == nil {
+		switch {
+		case err == nil, limited.Err() != nil:
+		case transient(err):
+			env.Logf("%s; waiting goes on", err)
+		default:
 			return nil, err
 		}
 		select {

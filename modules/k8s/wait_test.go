@@ -3,6 +3,9 @@ package k8s
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,7 +61,7 @@ func TestWaitReturnsWhenADeploymentIsRolledOut(t *testing.T) {
 			s.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
 		})
 	})
-	_, out, err := waiting(t, c, "kind = \"deploy\"\nname = \"web\"\nwithin = \"30s\"").Check()
+	_, out, err := waiting(t, c, "kind = \"deploy\"\nname = \"web\"\nwithin = \"90s\"").Check()
 	require.NoError(t, err)
 	require.Equal(t, "1", out.GetAttr("object").GetAttr("status").GetAttr("availableReplicas").AsBigFloat().String())
 }
@@ -74,7 +77,7 @@ func TestWaitFailsAtOnceWhenAnImageCannotBePulled(t *testing.T) {
 	begin := time.Now()
 	_, _, err := waiting(t, c, "kind = \"deploy\"\nname = \"web\"").Check()
 	require.ErrorContains(t, err, "container web: ImagePullBackOff")
-	require.Less(t, time.Since(begin), 5*time.Second)
+	require.Less(t, time.Since(begin), 30*time.Second)
 	var explained *module.Explained
 	require.ErrorAs(t, err, &explained)
 	require.Contains(t, explained.Remedy, "web:1")
@@ -139,11 +142,11 @@ func TestWaitForTheStatesOfPlainObjects(t *testing.T) {
 		_, err := maps.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "late", Labels: map[string]string{"a": "b"}}}, metav1.CreateOptions{})
 		require.NoError(t, err)
 	})
-	_, out, err := waiting(t, c, "kind = \"configmap\"\nselector = \"a=b\"\nfor = \"exists\"\nwithin = \"20s\"").Check()
+	_, out, err := waiting(t, c, "kind = \"configmap\"\nselector = \"a=b\"\nfor = \"exists\"\nwithin = \"60s\"").Check()
 	require.NoError(t, err)
 	require.Equal(t, "late", out.GetAttr("names").AsValueSlice()[0].AsString())
 	later(t, func() { require.NoError(t, maps.Delete(t.Context(), "late", metav1.DeleteOptions{})) })
-	_, out, err = waiting(t, c, "kind = \"configmap\"\nname = \"late\"\nfor = \"deleted\"\nwithin = \"20s\"").Check()
+	_, out, err = waiting(t, c, "kind = \"configmap\"\nname = \"late\"\nfor = \"deleted\"\nwithin = \"60s\"").Check()
 	require.NoError(t, err)
 	require.True(t, out.GetAttr("object").IsNull())
 
@@ -151,6 +154,27 @@ func TestWaitForTheStatesOfPlainObjects(t *testing.T) {
 	require.EqualError(t, err, "ConfigMap never is not ready after 100ms: does not exist yet")
 	_, _, err = waiting(t, c, "kind = \"namespace\"\nname = \"default\"\nfor = \"condition=Nothing\"\nwithin = \"100ms\"").Check()
 	require.ErrorContains(t, err, "namespace default: Nothing is not known yet")
+}
+
+func TestWaitOutlivesAnAPIServerThatIsAwayForAMoment(t *testing.T) {
+	server := kubetest.Start(t)
+	real := server.Cluster(t)
+	var asked, away atomic.Int32
+	c, err := kube.New(t.Context(), "lab", proxied(t, server, func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/configmaps/late") || asked.Add(1) > 3 {
+			return false
+		}
+		away.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}), real.Namespace())
+	require.NoError(t, err)
+	_, err = real.Clientset().CoreV1().ConfigMaps(real.Namespace()).Create(t.Context(),
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "late"}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	_, _, err = waiting(t, c, "kind = \"configmap\"\nname = \"late\"\nwithin = \"60s\"").Check()
+	require.NoError(t, err)
+	require.EqualValues(t, 3, away.Load())
 }
 
 func TestACancelledWaitSaysSo(t *testing.T) {
@@ -218,5 +242,5 @@ spec: {containers: [{name: database, image: "docker.io/antdb-lab/nosuch:1", imag
 	begin := time.Now()
 	_, _, err := waiting(t, c, "kind = \"pod\"\nname = \"lost\"").Check()
 	require.ErrorContains(t, err, "ErrImageNeverPull")
-	require.Less(t, time.Since(begin), 20*time.Second)
+	require.Less(t, time.Since(begin), time.Minute)
 }

@@ -29,11 +29,11 @@ type container struct {
 
 // OpenContainer is the conn.Opener of containers of pods. dial opens the
 // cluster, whose connection all containers share.
-func OpenContainer(ctx context.Context, t conn.Target, _ conn.Settings, dial conn.Dialer) (conn.Host, error) {
+func OpenContainer(ctx context.Context, t conn.Target, s conn.Settings, dial conn.Dialer) (conn.Host, error) {
 	if t.Pod == "" {
 		return nil, fmt.Errorf("target %s names no pod", t)
 	}
-	host, err := dial.Dial(ctx, conn.Target{Kind: conn.Kubernetes, Name: t.Config, Config: t.Config})
+	host, err := dial.Dial(ctx, conn.Target{Kind: conn.Kubernetes, Name: t.Config, Config: t.Config, Namespace: s.Namespace})
 	if err != nil {
 		return nil, err
 	}

@@ -28,19 +28,29 @@ func (c *Cluster) Examine(ctx context.Context, namespace, selector string) (pods
 	}
 	slices.SortFunc(list.Items, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	for i := range list.Items {
-		pod := &list.Items[i]
-		if Judge(pod, nil, time.Now()) == nil {
-			continue
+		if bad = c.Judge(ctx, &list.Items[i]); bad != nil {
+			break
 		}
-		events, err := c.Events(ctx, namespace, pod.UID)
-		if err != nil {
-			return list.Items, nil, err
-		}
-		bad = Judge(pod, events, time.Now())
-		bad.Evidence = c.Evidence(ctx, pod)
-		return list.Items, bad, nil
 	}
-	return list.Items, nil, nil
+	return list.Items, bad, nil
+}
+
+// Judge judges one pod, and collects the evidence when it is hopeless. Events
+// are only asked for when the pod's state gives cause to.
+func (c *Cluster) Judge(ctx context.Context, pod *corev1.Pod) *Hopeless {
+	now := time.Now()
+	if Judge(pod, nil, now) == nil && !stuck(pod, now) {
+		return nil
+	}
+	events, err := c.Events(ctx, pod.Namespace, pod.UID)
+	if err != nil {
+		events = nil // the verdict then has to do without
+	}
+	bad := Judge(pod, events, now)
+	if bad != nil {
+		bad.Evidence = c.Evidence(ctx, pod)
+	}
+	return bad
 }
 
 // Evidence tells, a line each, what an operator would look up about a pod that

@@ -42,7 +42,7 @@ func (h *Hopeless) Error() string {
 }
 
 // Judge says why waiting for pod is hopeless, or nil while there is hope. The
-// events are the pod's own, in any order. A pod that runs, or has done its
+// events are the pod's own; without them some verdicts come later, or not at all. A pod that runs, or has done its
 // work, is never hopeless; nor is a failed one that a controller replaces: that
 // is the controller's to tell (a Job's condition Failed).
 func Judge(pod *corev1.Pod, events []corev1.Event, now time.Time) *Hopeless {
@@ -53,6 +53,9 @@ func Judge(pod *corev1.Pod, events []corev1.Event, now time.Time) *Hopeless {
 	h := judgePod(pod, now)
 	if h == nil {
 		h = judgeContainers(pod, now)
+	}
+	if h == nil && stuck(pod, now) {
+		h = judgeEvents(events)
 	}
 	if h == nil {
 		return nil
@@ -124,6 +127,43 @@ func judgeContainers(pod *corev1.Pod, now time.Time) *Hopeless {
 				h.Remedy = "correct what the message names: a Secret, ConfigMap, command or volume of the pod"
 				return h
 			}
+		}
+	}
+	return nil
+}
+
+// stuck reports that a node has had the pod for a while and has started none of
+// its containers. What keeps it then stands only in the events.
+func stuck(pod *corev1.Pod, now time.Time) bool {
+	c := condition(pod, corev1.PodScheduled)
+	if c == nil || c.Status != corev1.ConditionTrue || now.Sub(c.LastTransitionTime.Time) < patience {
+		return false
+	}
+	for _, s := range statuses(pod) {
+		if w := s.State.Waiting; w == nil || w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
+			return false
+		}
+	}
+	return pod.Status.Phase == corev1.PodPending
+}
+
+// stuckRemedies are the events that keep a node from starting a pod. One of
+// them is nothing: caches fill, networks come up. Again and again is hopeless.
+var stuckRemedies = map[string]string{
+	"FailedMount":            "make the Secret, ConfigMap or claim that the message names",
+	"FailedAttachVolume":     "free the volume from the node that still has it, or look at the storage",
+	"FailedCreatePodSandBox": "look at the node: its network plugin, and the pause image, which must be there when there is no registry",
+}
+
+func judgeEvents(events []corev1.Event) *Hopeless {
+	times := map[string]int32{}
+	for _, e := range events {
+		remedy, known := stuckRemedies[e.Reason]
+		if !known {
+			continue
+		}
+		if times[e.Reason] += max(1, e.Count); times[e.Reason] > maxCrashes {
+			return &Hopeless{Reason: e.Reason, Message: e.Message, Remedy: remedy}
 		}
 	}
 	return nil

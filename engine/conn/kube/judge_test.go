@@ -56,6 +56,15 @@ func TestFaultsThatHealGetSomeTime(t *testing.T) {
 	require.Nil(t, Judge(p, nil, noon))
 }
 
+func TestAPodThatNeverStartsIsJudgedByRepeatedEvents(t *testing.T) {
+	creating := waiting("ContainerCreating", "", 0)
+	mount := corev1.Event{Reason: "FailedMount", Message: `secret "pki" not found`, Count: 1}
+	require.Nil(t, Judge(pod(time.Minute, creating), []corev1.Event{mount}, noon))
+	mount.Count = maxCrashes + 1
+	require.Nil(t, Judge(pod(time.Second, creating), []corev1.Event{mount}, noon))
+	require.EqualError(t, Judge(pod(time.Minute, creating), []corev1.Event{mount}, noon), `pod antdb-1: FailedMount: secret "pki" not found`)
+}
+
 func TestAFailedPodNamesTheContainerThatEndedIt(t *testing.T) {
 	s := corev1.ContainerStatus{Name: "job", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 3, Reason: "Error"}}}
 	p := pod(time.Minute, s)

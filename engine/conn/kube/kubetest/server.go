@@ -119,7 +119,7 @@ func (s *Server) Namespace(t testing.TB, admin *kube.Cluster) string {
 // Eventually polls until done, and fails the test when it takes too long.
 func Eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	require.Eventually(t, done, 30*time.Second, 50*time.Millisecond, what)
+	require.Eventually(t, done, 60*time.Second, 50*time.Millisecond, what)
 }
 
 const (
@@ -170,7 +170,7 @@ func (s *Server) bringUp(argv [][]string) error {
 }
 
 func (s *Server) wait(done func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
 	for {
 		err := done(ctx)
