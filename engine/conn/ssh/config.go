@@ -75,6 +75,9 @@ func (r *configReader) file(f configFile, depth int) error {
 	for line := range strings.Lines(string(text)) {
 		n++
 		words, err := splitLine(line)
+		if command, ok := proxyCommand(line); ok {
+			words, err = command, nil
+		}
 		if err == nil && len(words) > 0 {
 			active, err = r.line(f, words, active, depth)
 		}
@@ -239,6 +242,19 @@ func splitLine(line string) ([]string, error) {
 		}
 	}
 	return words, nil
+}
+
+// proxyCommand reads the one keyword whose value is the rest of its line, for a
+// shell to split.
+func proxyCommand(line string) ([]string, bool) {
+	line = strings.TrimSpace(line)
+	const keyword = "ProxyCommand"
+	if len(line) <= len(keyword) || !strings.EqualFold(line[:len(keyword)], keyword) || !strings.ContainsRune(" \t=", rune(line[len(keyword)])) {
+		return nil, false
+	}
+	value := strings.TrimLeft(line[len(keyword):], " \t")
+	value = strings.TrimLeft(strings.TrimPrefix(value, "="), " \t")
+	return []string{keyword, value}, value != ""
 }
 
 func expandHome(path, home string) string {

@@ -122,6 +122,15 @@ func TestTargetFieldsWinOverConfig(t *testing.T) {
 	require.Equal(t, checkOff, r.hostKeyCheck)
 }
 
+func TestProxyCommandIsTheRestOfItsLine(t *testing.T) {
+	file := writeConfig(t, "Host a\n proxycommand = ssh -o 'X=\"y' -W %h:%p bastion # really\nHost b\n ProxyJump c\n ProxyCommand x\nHost *\n ProxyCommand none\n", "")
+	for host, want := range map[string]string{"a": "ssh -o 'X=\"y' -W a:22 bastion # really", "b": "", "c": ""} {
+		r, err := planRoute(conn.Target{Address: host}, conn.Settings{ConfigFile: file})
+		require.NoError(t, err)
+		require.Equal(t, want, r.proxy)
+	}
+}
+
 func TestConfigCannotTurnTheHostKeyCheckOff(t *testing.T) {
 	file := writeConfig(t, "StrictHostKeyChecking no\n", "")
 	r, err := planRoute(conn.Target{Address: "a"}, conn.Settings{ConfigFile: file})
@@ -135,7 +144,6 @@ func TestConfigFaultsNameTheirPlace(t *testing.T) {
 		"HostName \"a\n":                 "config:1: a quotation mark is missing",
 		"Port x\n":                       `"x" is no port`,
 		"Match host\n":                   "config:1: Match host: no value",
-		"ProxyCommand nc %h %p\n":        "ProxyCommand",
 		"Include /more.d/missing-*\n":    "",
 		"ProxyCommand none\nPort = 1 \n": "",
 	} {

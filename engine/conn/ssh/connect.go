@@ -90,6 +90,9 @@ func (h *Host) knock(ctx context.Context) (*link, error) {
 	creds := newCredentials(h.route)
 	defer creds.close()
 	c, err := handshake(ctx, nc, h.route, keys, creds)
+	if proxy, ok := nc.(*proxyConn); ok && err != nil && !keys.seen && proxy.complaint() != "" {
+		return nil, fmt.Errorf("ProxyCommand says: %s", proxy.complaint())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +103,9 @@ func (h *Host) knock(ctx context.Context) (*link, error) {
 func (h *Host) transport(ctx context.Context) (net.Conn, error) {
 	if len(h.route.jumps) > 0 {
 		return h.throughJumps(ctx)
+	}
+	if h.route.proxy != "" {
+		return startProxy(h.route.proxy)
 	}
 	ctx, stop := context.WithTimeoutCause(ctx, h.route.timeout, noAnswer(h.route))
 	defer stop()

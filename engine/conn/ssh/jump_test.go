@@ -63,6 +63,18 @@ func TestJumpFromConfigWithoutPool(t *testing.T) {
 	require.Contains(t, origin(t, h), "127.0.0.3")
 }
 
+func TestProxyCommand(t *testing.T) {
+	s := conntest.StartSSH(t, conntest.SSHOptions{Hosts: 2})
+	known := s.Settings.KnownHosts[0]
+	client := fmt.Sprintf("ssh -F none -i %s -o UserKnownHostsFile=%s -o IdentityAgent=none -W %%h:%%p -p %d %s@127.0.0.2", s.Key, known, s.Targets[0].Port, s.Targets[0].User)
+	s.Settings.ConfigFile = plainConfig(t, "IdentityAgent none\nProxyCommand "+client+"\n")
+	h := opener(s.Targets[1], s.Settings)(t)
+	require.Contains(t, origin(t, h), "127.0.0.3")
+
+	s.Settings.ConfigFile = plainConfig(t, "IdentityAgent none\nConnectTimeout 2\nProxyCommand echo no way there >&2; exit 1\n")
+	require.ErrorContains(t, refused(t, s.Targets[1], s.Settings), "no way there")
+}
+
 func TestFaultsOfJumpHostsNameThem(t *testing.T) {
 	s := conntest.StartSSH(t, conntest.SSHOptions{Hosts: 2})
 	settings := s.Settings

@@ -40,6 +40,7 @@ type route struct {
 	passphrase     secret.Value
 
 	jumps       []string // in order of the way
+	proxy       string   // a command that connects, where there are no jumps
 	timeout     time.Duration
 	aliveEvery  time.Duration
 	aliveMisses int
@@ -89,9 +90,6 @@ func planRoute(t conn.Target, s conn.Settings) (*route, error) {
 }
 
 func newRoute(t conn.Target, s conn.Settings, o options, a asked) (*route, error) {
-	if c := o.get("ProxyCommand"); c != "" && c != "none" && s.Jump == "" && o.get("ProxyJump") == "" {
-		return nil, fmt.Errorf("%s: ssh_config has a ProxyCommand for it, which is not supported; ProxyJump is", t)
-	}
 	host := strings.ReplaceAll(first(o.get("HostName"), a.alias), "%h", a.alias)
 	port, err := portOf(t, o)
 	if err != nil {
@@ -126,6 +124,9 @@ func newRoute(t conn.Target, s conn.Settings, o options, a asked) (*route, error
 		if hop, err := parseHop(r.jumps[0]); err == nil && hop.Address == a.alias {
 			r.jumps = nil
 		}
+	}
+	if c := o.get("ProxyCommand"); len(r.jumps) == 0 && !strings.EqualFold(c, "none") {
+		r.proxy = expand.Replace(c)
 	}
 	r.timeout = seconds(o, "ConnectTimeout", defaultTimeout)
 	r.aliveEvery = seconds(o, "ServerAliveInterval", defaultAlive)

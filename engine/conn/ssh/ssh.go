@@ -4,7 +4,7 @@
 //
 // Where to connect and how is said by the target's own fields, else by
 // ssh_config (Host, Match, Include, HostName, Port, User, IdentityFile,
-// IdentitiesOnly, IdentityAgent, ProxyJump, UserKnownHostsFile,
+// IdentitiesOnly, IdentityAgent, ProxyJump, ProxyCommand, UserKnownHostsFile,
 // GlobalKnownHostsFile, HostKeyAlias, StrictHostKeyChecking, ConnectTimeout,
 // ServerAliveInterval, ServerAliveCountMax), else by defaults.
 package ssh
@@ -170,6 +170,8 @@ func (h *Host) unreachable(err error) *conn.Unreachable {
 		u.Hint = hinted.hint()
 	case errors.As(err, &noName):
 		u.Hint = "check the name, or give the host an address"
+	case errors.Is(err, errTurnedAway):
+		u.Hint = "sshd there may be overloaded (MaxStartups), or may not serve this address; its log says"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		u.Hint = "check that sshd runs there, on this port"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
