@@ -6,17 +6,16 @@ import (
 	"strings"
 	"time"
 
-	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/adbsql/antdbctl/engine/event"
 )
 
-// lanes is the model of the moving lines: the instances at work, by step.
+// lanes are the instances at work, by step: what the moving lines show.
 type lanes struct {
 	style
-	width  int
-	hidden bool
-	steps  []*stepLane // in the order in which they began
+	width int
+	steps []*stepLane // in the order in which they began
 }
 
 type stepLane struct {
@@ -36,48 +35,8 @@ func newLanes(opts Options) *lanes {
 	return &lanes{style: style{opts.Color}, width: max(opts.Width, 60)}
 }
 
-type (
-	tick struct{}
-	hide struct{} // show nothing any more: the program ends
-)
-
-func ticking() tea.Cmd {
-	return tea.Tick(time.Second/4, func(time.Time) tea.Msg { return tick{} })
-}
-
-// Init implements tea.Model.
-func (l *lanes) Init() tea.Cmd { return ticking() }
-
-// Update implements tea.Model.
-func (l *lanes) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	switch ev := msg.(type) {
-	case tick:
-		return l, ticking()
-	case hide:
-		l.hidden = true
-	case tea.WindowSizeMsg:
-		l.width = max(ev.Width, 60)
-	case event.StepStarted:
-		l.add(ev)
-	case event.StepPhase:
-		if h := l.find(ev.Address); h != nil {
-			h.phase = ev.Phase
-		}
-	case event.StepLog:
-		if h := l.find(ev.Address); h != nil {
-			h.log = ev.Line
-		}
-	case event.StepProgress:
-		if h := l.find(ev.Address); h != nil {
-			h.done, h.total, h.unit = ev.Done, ev.Total, ev.Unit
-		}
-	case event.StepFinished:
-		l.remove(ev.Address)
-	}
-	return l, nil
-}
-
-func (l *lanes) add(ev event.StepStarted) {
+// add begins an instance.
+func (l *lanes) add(ev event.StepStarted, now time.Time) {
 	host := &hostLane{address: ev.Address, name: ev.Target}
 	if _, key, keyed := strings.Cut(ev.Address, "["); keyed {
 		host.name = strings.Trim(key, `"]`)
@@ -88,20 +47,21 @@ func (l *lanes) add(ev event.StepStarted) {
 			return
 		}
 	}
-	l.steps = append(l.steps, &stepLane{step: ev.Step, module: ev.Module, began: time.Now(), hosts: []*hostLane{host}})
+	l.steps = append(l.steps, &stepLane{step: ev.Step, module: ev.Module, began: now, hosts: []*hostLane{host}})
 }
 
-func (l *lanes) find(address string) *hostLane {
+// at changes the lane of an instance at work.
+func (l *lanes) at(address string, change func(*hostLane)) {
 	for _, s := range l.steps {
 		for _, h := range s.hosts {
 			if h.address == address {
-				return h
+				change(h)
 			}
 		}
 	}
-	return nil
 }
 
+// remove ends an instance.
 func (l *lanes) remove(address string) {
 	for _, s := range l.steps {
 		s.hosts = slices.DeleteFunc(s.hosts, func(h *hostLane) bool { return h.address == address })
@@ -109,18 +69,20 @@ func (l *lanes) remove(address string) {
 	l.steps = slices.DeleteFunc(l.steps, func(s *stepLane) bool { return len(s.hosts) == 0 })
 }
 
-// View implements tea.Model.
-func (l *lanes) View() tea.View {
-	if l.hidden {
-		return tea.NewView("")
-	}
-	var b strings.Builder
+// lines are the moving lines, none wider than the terminal. Steps that began
+// just now are left out: most are over before one could read them.
+func (l *lanes) lines(now time.Time) []string {
+	var out []string
 	for _, s := range l.steps {
-		head := fmt.Sprintf("▸ %-10s  %-14s  %5s  ", s.step, s.module, time.Since(s.began).Truncate(time.Second))
-		room := l.width - len([]rune(head)) - 4
-		fmt.Fprintf(&b, "  %s%s\n", l.warn(head), s.body(room))
+		age := now.Sub(s.began)
+		if age < redrawEvery {
+			continue
+		}
+		head := fmt.Sprintf("  ▸ %-18s %8s  %-14s ", s.step, age.Truncate(time.Second), s.module)
+		room := l.width - ansi.StringWidth(head) - 1
+		out = append(out, l.warn(head)+s.body(room))
 	}
-	return tea.NewView(b.String())
+	return out
 }
 
 // body shows as many hosts as fit, the rest as a number.
@@ -128,12 +90,12 @@ func (s *stepLane) body(room int) string {
 	var shown []string
 	for n, h := range s.hosts {
 		text := h.String(len(s.hosts) == 1)
-		if n > 0 && len([]rune(strings.Join(append(shown, text), "  "))) > room-4 {
+		if n > 0 && ansi.StringWidth(strings.Join(append(shown, text), "  ")) > room-4 {
 			return strings.Join(shown, "  ") + fmt.Sprintf("  +%d", len(s.hosts)-n)
 		}
 		shown = append(shown, text)
 	}
-	return clip(strings.Join(shown, "  "), room)
+	return ansi.Truncate(strings.Join(shown, "  "), room, "…")
 }
 
 func (h *hostLane) String(alone bool) string {
@@ -160,12 +122,4 @@ const barWidth = 10
 func bar(done, total int64) string {
 	full := int(min(done, total) * barWidth / total)
 	return strings.Repeat("█", full) + strings.Repeat("░", barWidth-full)
-}
-
-func clip(s string, room int) string {
-	r := []rune(s)
-	if len(r) <= room {
-		return s
-	}
-	return string(r[:max(room-1, 0)]) + "…"
 }

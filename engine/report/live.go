@@ -2,15 +2,19 @@ package report
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"strings"
 	"sync"
+	"time"
 
-	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/adbsql/antdbctl/engine/event"
 )
+
+// redrawEvery is how often the moving lines are drawn while nothing happens,
+// so that their clocks go on.
+const redrawEvery = 200 * time.Millisecond
 
 // Live is Text for a terminal: below the lines that stay, one line for every
 // step at work shows where each of its hosts is.
@@ -19,10 +23,10 @@ type Live struct {
 	text *Text
 	page bytes.Buffer // what text wrote for the event at hand
 
-	mu      sync.Mutex
-	program *tea.Program // nil while nothing is at work
-	ended   chan struct{}
-	lanes   *lanes
+	mu    sync.Mutex
+	lanes *lanes
+	shown int           // moving lines on the screen, the cursor below them
+	done  chan struct{} // ends the redrawing; nil while nothing moves
 }
 
 // NewLive writes to out, a terminal.
@@ -39,21 +43,27 @@ func (l *Live) Emit(e event.Envelope) {
 	defer l.mu.Unlock()
 	switch ev := e.Event.(type) {
 	case event.StepStarted:
+		l.lanes.add(ev, e.Time)
 		l.start()
-		l.program.Send(ev)
 		return
-	case event.StepPhase, event.StepProgress, event.StepLog:
-		if l.program != nil {
-			l.program.Send(ev)
-		}
+	case event.StepPhase:
+		l.lanes.at(ev.Address, func(h *hostLane) { h.phase = ev.Phase })
 		return
+	case event.StepProgress:
+		l.lanes.at(ev.Address, func(h *hostLane) { h.done, h.total, h.unit = ev.Done, ev.Total, ev.Unit })
+		return
+	case event.StepLog:
+		l.lanes.at(ev.Address, func(h *hostLane) { h.log = ev.Line })
+		return
+	case event.StepFinished:
+		l.lanes.remove(ev.Address)
 	case event.RunFinished:
 		l.stop()
 	}
 	l.text.Emit(e)
-	l.flush()
-	if f, ok := e.Event.(event.StepFinished); ok && l.program != nil {
-		l.program.Send(f)
+	if l.page.Len() > 0 {
+		l.draw(l.page.String(), l.done != nil)
+		l.page.Reset()
 	}
 }
 
@@ -66,39 +76,52 @@ func (l *Live) Suspend() {
 }
 
 func (l *Live) start() {
-	if l.program != nil {
+	if l.done != nil {
 		return
 	}
-	// The terminal's input is not ours: interrupts and answers go to the program.
-	l.lanes.hidden = false
-	l.program = tea.NewProgram(l.lanes, tea.WithOutput(l.out), tea.WithInput(nil), tea.WithoutSignalHandler(), tea.WithContext(context.Background()))
-	program, ended := l.program, make(chan struct{})
-	l.ended = ended
+	done := make(chan struct{})
+	l.done = done
 	go func() {
-		defer close(ended)
-		_, _ = program.Run() // a terminal that went away takes the moving lines with it, nothing else
+		for tick := time.NewTicker(redrawEvery); ; {
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+			l.mu.Lock()
+			if l.done == done {
+				l.draw("", true)
+			}
+			l.mu.Unlock()
+		}
 	}()
 }
 
 func (l *Live) stop() {
-	if l.program == nil {
+	if l.done == nil {
 		return
 	}
-	l.program.Send(hide{})
-	l.program.Quit()
-	<-l.ended
-	l.program = nil
+	close(l.done)
+	l.done = nil
+	l.draw("", false)
 }
 
-// flush puts what text wrote above the moving lines.
-func (l *Live) flush() {
-	text := l.page.String()
-	l.page.Reset()
-	switch {
-	case text == "":
-	case l.program != nil:
-		l.program.Println(strings.TrimSuffix(text, "\n"))
-	default:
-		_, _ = io.WriteString(l.out, text)
+// draw replaces the moving lines by text that stays and, with moving, the
+// moving lines as they are now. It is one write, so nothing flickers.
+func (l *Live) draw(text string, moving bool) {
+	var b strings.Builder
+	if l.shown > 0 {
+		b.WriteString("\r" + ansi.CursorUp(l.shown) + ansi.EraseScreenBelow)
 	}
+	b.WriteString(text)
+	l.shown = 0
+	if moving {
+		lines := l.lanes.lines(time.Now())
+		for _, line := range lines {
+			b.WriteString(line + "\n")
+		}
+		l.shown = len(lines)
+	}
+	_, _ = io.WriteString(l.out, b.String()) // a terminal that went away takes its picture with it, nothing else
 }

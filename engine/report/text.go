@@ -106,16 +106,16 @@ func (t *Text) printFinished(f event.StepFinished) {
 		if f.Proved {
 			note += t.dim(" · converged")
 		}
-		t.printf("  %s %s  %s  %s\n", t.good("✓"), f.Address, t.dim(seconds(f.Seconds)), note)
+		t.printf("  %s %-20s %s  %s\n", t.good("✓"), f.Address, t.dim(fmt.Sprintf("%8s", seconds(f.Seconds))), note)
 	case event.Unchanged:
 		if !fanOut || t.opts.Verbose {
-			t.printf("  %s %s  %s\n", t.dim("="), f.Address, t.dim(seconds(f.Seconds)))
+			t.printf("  %s %-20s %s\n", t.dim("="), f.Address, t.dim(fmt.Sprintf("%8s", seconds(f.Seconds))))
 		}
 	case event.Failed:
-		t.printf("  %s %s  %s  after %s\n", t.bad("✗"), f.Address, f.Module, seconds(f.Seconds))
+		t.printf("  %s %-20s %s  %s\n", t.bad("✗"), f.Address, t.dim(fmt.Sprintf("%8s", seconds(f.Seconds))), f.Module)
 		t.printDiags(f.Diagnostics)
 	case event.Skipped, event.Cancelled:
-		t.printf("  %s %s  %s: %s\n", t.warn("-"), f.Address, f.Status, f.Needs)
+		t.printf("  %s %-20s %8s  %s\n", t.warn("-"), f.Address, f.Status, f.Needs)
 	}
 }
 
