@@ -1,8 +1,10 @@
 package pgo
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/kube"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/module/moduletest"
 )
@@ -175,6 +178,57 @@ func TestApplyAsksOnceAndWaits(t *testing.T) {
 	}
 	require.Equal(t, 1, creates)
 	require.Empty(t, o.unknown)
+}
+
+// The operator's pod may be replaced while the cluster comes up.
+func TestWaitingOutlivesAnOutage(t *testing.T) {
+	early, ready, _ := shown(t)
+	o, a := newOperator(t, nil), hippoObjects(t)
+	o.answers(early, early, ready)
+	host := &shutDoor{Cluster: a.cluster(t), to: o.Listener.Addr().String()}
+	entry := module.Of[Cluster]()
+	entry.New = func() module.Module { return &Cluster{getenv: noVariables, pace: time.Millisecond} }
+	step := moduletest.New(t, entry, host, fmt.Sprintf(`
+		name  = "hippo"
+		image = "antdb-ha"
+		api {
+			ca           = %q
+			cert         = %[1]q
+			key          = %q
+			pgouser_file = %q
+		}`, o.file("ca.crt"), o.file("client.key"), o.file("pgouser")), nil)
+	all := a.kinds
+	a.kinds = map[string][]object{}
+	a.onLook = func(a *kubeAPI) {
+		switch a.looks {
+		case 2: // while it waits
+			host.shut = 5
+			o.CloseClientConnections()
+		case 3:
+			a.kinds = all
+		}
+	}
+	_, _, err := step.Apply()
+	require.NoError(t, err)
+	require.Zero(t, host.shut)
+}
+
+// shutDoor is a cluster whose port-forwards fail some times.
+type shutDoor struct {
+	*kube.Cluster
+	to   string
+	shut int
+}
+
+func (d *shutDoor) Unwrap() conn.Host { return d.Cluster }
+
+func (d *shutDoor) Dial(ctx context.Context, network, _ string) (net.Conn, error) {
+	if d.shut > 0 {
+		d.shut--
+		return nil, errors.New("no pod behind service postgres-operator is ready")
+	}
+	var dialer net.Dialer
+	return dialer.DialContext(ctx, network, d.to)
 }
 
 func TestWaitingEndsWhereItIsHopeless(t *testing.T) {

@@ -28,9 +28,9 @@ func (c *Cluster) Destroy(ctx context.Context, env *module.Env) error {
 // awaitGone waits until nothing is left of a cluster but what was to be kept.
 func (p *place) awaitGone(ctx context.Context, env *module.Env, keepData, keepBackups bool, limit time.Duration) error {
 	env.Phase(phaseRemoval)
-	started := time.Now()
+	started, w := time.Now(), &watch{place: p, env: env}
 	for {
-		v, err := p.look(ctx, false)
+		v, err := w.next(ctx, false)
 		if err != nil {
 			return p.interrupted(ctx, phaseRemoval, started, err)
 		}
@@ -43,10 +43,8 @@ func (p *place) awaitGone(ctx context.Context, env *module.Env, keepData, keepBa
 		if failed || time.Since(started) > limit {
 			return p.stuck(ctx, failed, left, since(started))
 		}
-		select {
-		case <-ctx.Done():
-			return p.interrupted(ctx, phaseRemoval, started, ctx.Err())
-		case <-time.After(p.pace):
+		if err := w.rest(ctx); err != nil {
+			return p.interrupted(ctx, phaseRemoval, started, err)
 		}
 	}
 }

@@ -14,8 +14,9 @@ import (
 func (c *Cluster) await(ctx context.Context, env *module.Env, p *place) error {
 	started, last := time.Now(), ""
 	entered, arg := started, ""
+	w := &watch{place: p, env: env}
 	for {
-		v, err := p.look(ctx, true)
+		v, err := w.next(ctx, true)
 		if err != nil {
 			return p.interrupted(ctx, last, started, err)
 		}
@@ -38,10 +39,8 @@ func (c *Cluster) await(ctx context.Context, env *module.Env, p *place) error {
 		if time.Since(entered) > limit {
 			return module.At(arg, p.tooLate(ctx, v, phase, limit, c.Replicas))
 		}
-		select {
-		case <-ctx.Done():
-			return p.interrupted(ctx, last, started, ctx.Err())
-		case <-time.After(p.pace):
+		if err := w.rest(ctx); err != nil {
+			return p.interrupted(ctx, last, started, err)
 		}
 	}
 }
