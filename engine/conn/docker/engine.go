@@ -80,12 +80,12 @@ func (e engine) explain(err error, machine conn.Target) error {
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("docker version took longer than %s", connectTimeout)
 		}
-		return &conn.Unreachable{Target: e.name, Err: err, Hint: "is the docker daemon of " + machine.String() + " healthy?"}
+		return &conn.Unreachable{Target: e.name, Err: err, Hint: "is the docker daemon of " + called(machine) + " healthy?"}
 	}
 	u := &conn.Unreachable{Target: e.name, Err: errors.New(lastLine(exit.Stderr))}
 	switch {
 	case exit.Code == 127:
-		u.Err = errors.New("there is no docker command on " + machine.String())
+		u.Err = errors.New("there is no docker command on " + called(machine))
 		u.Hint = "install docker there, or give the target block another host"
 	case denied.MatchString(exit.Stderr):
 		u.Hint = "let the user be in the group docker, or connect as root (sudo = true)"
@@ -93,6 +93,14 @@ func (e engine) explain(err error, machine conn.Target) error {
 		u.Hint = "start the docker daemon (systemctl start docker), or correct the address of the target block"
 	}
 	return u
+}
+
+// called is how a person speaks of the machine.
+func called(machine conn.Target) string {
+	if machine.Kind == conn.Local {
+		return "this machine"
+	}
+	return machine.String()
 }
 
 func lastLine(s string) string {

@@ -34,7 +34,7 @@ func (e *AuthError) Error() string {
 func (e *AuthError) Unwrap() error { return e.Err }
 
 func (e *AuthError) hint() string {
-	return fmt.Sprintf("put one of these public keys into ~%s/.ssh/authorized_keys there, or name another key (identity_files), user or password in the target", e.User)
+	return fmt.Sprintf("put one of these public keys into ~%s/.ssh/authorized_keys there, or name another key (identity), user or password in the target", e.User)
 }
 
 // credentials are what one login offers. The agent stays connected for as long
