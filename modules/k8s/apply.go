@@ -136,7 +136,7 @@ func (c client) look(ctx context.Context, d document, all []document) (step, err
 		case live == nil:
 			return s.create(), nil
 		}
-		s.diff = differences(d.String(), live, merged)
+		s.action, s.diff = module.None, differences(d.String(), live, merged)
 		if len(s.diff) == 0 {
 			return s, nil
 		}

@@ -27,6 +27,7 @@ type Wait struct {
 	Namespace string        `hcl:"namespace,optional" doc:"Namespace; the target's when left out."`
 	For       string        `hcl:"for,optional" default:"ready" doc:"State: ready, available, complete, exists, deleted, or condition=TYPE (condition=TYPE=VALUE)."`
 	Within    time.Duration `hcl:"within,optional" default:"5m" doc:"How long it may take."`
+	Stable    time.Duration `hcl:"stable,optional" default:"0s" doc:"How long the state must last. A container without a readiness probe counts as ready the moment it starts, even one that ends at once."`
 
 	Names   []string  `out:"names" doc:"Names of the objects."`
 	Object  cty.Value `out:"object" doc:"The object in its state, or the first by name; null after waiting for deleted."`
@@ -103,12 +104,21 @@ func (w *Wait) until(ctx context.Context, env *module.Env, c client, m *meta.RES
 	defer cancel()
 	changes := c.watch(limited, m, w.query())
 	var progress string
+	var since time.Time // when the state was reached; zero when it is not
 	for {
 		found, err := c.find(limited, m, w.query())
 		if err == nil {
 			var waiting string
 			if waiting, err = w.lacking(limited, c, found, reached); waiting == "" && err == nil {
-				return found, nil
+				if since.IsZero() {
+					since = time.Now()
+				}
+				if time.Since(since) >= w.Stable {
+					return found, nil
+				}
+				waiting = "in that state for less than " + w.Stable.String()
+			} else {
+				since = time.Time{}
 			}
 			if waiting != progress {
 				progress = waiting

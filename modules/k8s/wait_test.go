@@ -220,7 +220,7 @@ spec:
     imagePullPolicy: Never
     command: [sh, -c, "echo 'FATAL:  could not access file pgaudit.so' >&2; exit 0"]
 `, kubetest.LabNode, kubetest.LabImage)).Converge(module.Create)
-	_, _, err := waiting(t, c, "kind = \"pod\"\nname = \"loop\"\nwithin = \"3m\"").Check()
+	_, _, err := waiting(t, c, "kind = \"pod\"\nname = \"loop\"\nwithin = \"3m\"\nstable = \"60s\"").Check()
 	require.ErrorContains(t, err, "pod loop, container database: CrashLoopBackOff: ended 4 times, last with exit code 0 (Completed)")
 	var explained *module.Explained
 	require.ErrorAs(t, err, &explained)
