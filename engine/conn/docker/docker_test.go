@@ -120,6 +120,6 @@ func TestAMachineWithoutDockerSaysSo(t *testing.T) {
 	_, err := pool(t, "").Dial(context.Background(), target)
 	var u *conn.Unreachable
 	require.ErrorAs(t, err, &u)
-	require.EqualError(t, err, "cannot reach lab: there is no docker command on local")
+	require.EqualError(t, err, "cannot reach lab: there is no docker command on this machine")
 	require.Contains(t, u.Hint, "install docker")
 }
