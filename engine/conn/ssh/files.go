@@ -53,12 +53,29 @@ func (f files) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, f.h.fileError(l, "open", name, err)
 	}
-	return &openFile{ctx: ctx, h: f.h, l: l, name: name, file: file, r: bufio.NewReaderSize(file, readAhead)}, nil
+	return &openFile{ctx: ctx, h: f.h, l: l, name: name, file: file, r: bufio.NewReaderSize(&gentle{File: file}, readAhead)}, nil
 }
 
 // readAhead lets small reads of the caller become requests that are in flight
 // together.
 const readAhead = 256 << 10
+
+// gentle asks for one packet first: most files are no larger, and every packet
+// of readAhead is a request.
+type gentle struct {
+	*sftp.File
+	begun bool
+}
+
+const packet = 32 << 10
+
+func (g *gentle) Read(p []byte) (int, error) {
+	if !g.begun {
+		g.begun = true
+		p = p[:min(len(p), packet)]
+	}
+	return g.File.Read(p)
+}
 
 type openFile struct {
 	ctx  context.Context

@@ -23,12 +23,13 @@ type link struct {
 	once sync.Once
 	why  error // set before lost is closed
 
-	sftp sftpState
+	sftp  sftpState
+	looks lookShell
 }
 
 // newLink starts watching over c.
 func newLink(c *ssh.Client, r *route) *link {
-	l := &link{client: c, lost: make(chan struct{}), passesSignals: r.user != "root" && passesSignals(string(c.ServerVersion()))}
+	l := &link{client: c, lost: make(chan struct{}), looks: newLookShell(), passesSignals: r.user != "root" && passesSignals(string(c.ServerVersion()))}
 	go func() {
 		err := c.Wait()
 		l.lose(fmt.Errorf("the connection was closed: %w", err))
