@@ -5,13 +5,16 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/conn/kube"
 	"github.com/adbsql/antdbctl/engine/module"
 )
@@ -32,6 +35,9 @@ type Wait struct {
 	Names   []string  `out:"names" doc:"Names of the objects."`
 	Object  cty.Value `out:"object" doc:"The object in its state, or the first by name; null after waiting for deleted."`
 	Objects cty.Value `out:"objects" doc:"All of them, sorted by name."`
+	Pods    []string  `out:"pods" doc:"Names of the ready pods: the objects themselves, or those behind them."`
+	// Container is empty when there is no ready pod.
+	Container conn.Target `out:"container" doc:"The default container of the first ready pod, to point a step at."`
 }
 
 // Info describes k8s.wait.
@@ -81,6 +87,9 @@ func (w *Wait) Check(ctx context.Context, env *module.Env) (module.Change, error
 	if err != nil {
 		return module.NoChange, err
 	}
+	if err := w.locate(ctx, env, c, found); err != nil {
+		return module.NoChange, err
+	}
 	w.Names, w.Object = nil, cty.NullVal(cty.DynamicPseudoType)
 	for _, o := range found {
 		w.Names = append(w.Names, o.GetName())
@@ -92,6 +101,29 @@ func (w *Wait) Check(ctx context.Context, env *module.Env) (module.Change, error
 		w.Object = w.Objects.Index(cty.Zero)
 	}
 	return module.NoChange, nil
+}
+
+// locate finds the ready pods, for steps that work in one.
+func (w *Wait) locate(ctx context.Context, env *module.Env, c client, found []unstructured.Unstructured) error {
+	w.Pods, w.Container = nil, conn.Target{}
+	for i := range found {
+		pods, err := c.podsOf(ctx, &found[i])
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+		for j := range pods {
+			if pod := &pods[j]; kube.Ready(pod) {
+				w.Pods = append(w.Pods, pod.Name)
+				if w.Container.IsZero() {
+					name := kube.DefaultContainer(pod)
+					w.Container = conn.Target{Kind: conn.Container, Name: pod.Name + "/" + name, Config: env.Target.Config,
+						Namespace: pod.Namespace, Pod: pod.Name, Container: name, Labels: []string{}, Vars: map[string]string{}}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Apply is never called: Check does all the work.

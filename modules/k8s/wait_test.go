@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/conn/kube"
 	"github.com/adbsql/antdbctl/engine/conn/kube/kubetest"
 	"github.com/adbsql/antdbctl/engine/module"
@@ -64,6 +65,10 @@ func TestWaitReturnsWhenADeploymentIsRolledOut(t *testing.T) {
 	_, out, err := waiting(t, c, "kind = \"deploy\"\nname = \"web\"\nwithin = \"90s\"").Check()
 	require.NoError(t, err)
 	require.Equal(t, "1", out.GetAttr("object").GetAttr("status").GetAttr("availableReplicas").AsBigFloat().String())
+	target, err := conn.TargetFrom(out.GetAttr("container"))
+	require.NoError(t, err)
+	require.Equal(t, pod.Name+"/web", target.Name)
+	require.Equal(t, pod.Name, out.GetAttr("pods").AsValueSlice()[0].AsString())
 }
 
 func TestWaitFailsAtOnceWhenAnImageCannotBePulled(t *testing.T) {
