@@ -37,7 +37,7 @@ var ErrSkipped = errors.New("a step it needs did not succeed")
 // Walk visits every node once all it needs have succeeded, at most limit at a
 // time. A node that needs a failed one is not visited: its result is
 // ErrSkipped. Once ctx is done no new visit starts, and the result of the rest
-// is the context's error. Walk returns every node's result; it returns an
+// is the context's error, also of those that need what was cancelled. Walk returns every node's result; it returns an
 // error, having visited nothing, when the graph has a cycle or a need that is
 // nowhere.
 func Walk(ctx context.Context, nodes []Node, limit int, visit Visit) (map[string]error, error) {
@@ -78,7 +78,7 @@ type walk struct {
 type entry struct {
 	Node
 	waiting  int
-	poisoned bool
+	poison   error    // why it will not be visited: ErrSkipped, or that the walk was cancelled
 	wanted   []*entry // they need this one
 	followed []*entry // they only come after this one
 }
@@ -122,7 +122,9 @@ func (w *walk) link(e *entry, id string, need bool) error {
 		return fmt.Errorf("node %q needs %q, which is nowhere", e.ID, id)
 	}
 	if result, over := w.results[id]; over {
-		e.poisoned = e.poisoned || (need && result != nil)
+		if need {
+			e.take(result)
+		}
 		return nil
 	}
 	e.waiting++
@@ -142,7 +144,7 @@ func (w *walk) start(ctx context.Context, visit Visit, done chan<- outcome) {
 			return cmp.Or(cmp.Compare(a.Rank, b.Rank), strings.Compare(a.ID, b.ID))
 		})
 		i := slices.IndexFunc(w.ready, func(e *entry) bool {
-			return e.Free || e.poisoned || ctx.Err() != nil || w.running-w.free < w.limit
+			return e.Free || e.poison != nil || ctx.Err() != nil || w.running-w.free < w.limit
 		})
 		if i < 0 {
 			return
@@ -150,8 +152,8 @@ func (w *walk) start(ctx context.Context, visit Visit, done chan<- outcome) {
 		e := w.ready[i]
 		w.ready = slices.Delete(w.ready, i, i+1)
 		switch {
-		case e.poisoned:
-			w.finish(e.ID, ErrSkipped)
+		case e.poison != nil:
+			w.finish(e.ID, e.poison)
 		case ctx.Err() != nil:
 			w.finish(e.ID, context.Cause(ctx))
 		default:
@@ -171,11 +173,23 @@ func (w *walk) finish(id string, err error) {
 	w.results[id] = err
 	e := w.entries[id]
 	for _, next := range e.wanted {
-		next.poisoned = next.poisoned || err != nil
+		next.take(err)
 		w.release(next)
 	}
 	for _, next := range e.followed {
 		w.release(next)
+	}
+}
+
+// take keeps e from being visited when err, the result of a node it needs, is
+// one. A failure counts more than a cancellation.
+func (e *entry) take(err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, context.Canceled):
+		e.poison = cmp.Or(e.poison, err)
+	default:
+		e.poison = ErrSkipped
 	}
 }
 

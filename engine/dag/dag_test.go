@@ -149,6 +149,26 @@ func TestCancelStartsNothingNew(t *testing.T) {
 	require.ErrorIs(t, res["b"], context.Canceled)
 }
 
+func TestWhatNeedsTheCancelledIsCancelledToo(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	visit := func(_ context.Context, id string) ([]Node, error) {
+		if id == "bad" {
+			return nil, errors.New("bad")
+		}
+		cancel()
+		return nil, nil
+	}
+	nodes := []Node{
+		{ID: "bad"}, {ID: "good", Rank: 1}, {ID: "next", Needs: []string{"good"}},
+		{ID: "far", Needs: []string{"next"}}, {ID: "both", Needs: []string{"next", "bad"}},
+	}
+	res, err := Walk(ctx, nodes, 1, visit)
+	require.NoError(t, err)
+	require.ErrorIs(t, res["next"], context.Canceled)
+	require.ErrorIs(t, res["far"], context.Canceled)
+	require.ErrorIs(t, res["both"], ErrSkipped, "a failure counts more")
+}
+
 func TestFaultyGraphsAreRefusedBeforeAnyVisit(t *testing.T) {
 	visit := func(context.Context, string) ([]Node, error) { t.Fatal("visited"); return nil, nil }
 	_, err := Walk(context.Background(), []Node{{ID: "a", Needs: []string{"c"}}, {ID: "b", Needs: []string{"a"}}, {ID: "c", Needs: []string{"b"}}}, 1, visit)
