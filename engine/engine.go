@@ -158,7 +158,7 @@ func (r *run) finish(ctx context.Context, command string, err error) (Outcome, e
 	}
 	declined := errors.Is(err, ErrDeclined)
 	if err != nil && !errors.Is(err, errReported) && !declined {
-		r.report(hcl.Diagnostics{{Severity: hcl.DiagError, Summary: err.Error()}})
+		r.report(hcl.Diagnostics{runFault(err)})
 	}
 	out := Outcome{Run: r.id, Counts: r.table.counts(), Interrupted: r.stopped(ctx)}
 	out.Failed = err != nil || out.Counts[event.Failed] > 0 || out.Counts[event.Skipped] > 0

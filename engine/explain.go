@@ -13,6 +13,7 @@ import (
 	"github.com/adbsql/antdbctl/engine/diag"
 	"github.com/adbsql/antdbctl/engine/lang"
 	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/engine/state"
 )
 
 // faults is an error that is diagnostics already.
@@ -58,10 +59,31 @@ func (r *run) addEvidence(d *diag.Diagnostic, err error) {
 	if un := (*conn.Unreachable)(nil); errors.As(err, &un) {
 		d.Remedy = un.Hint
 	}
+	var hinted interface{ Hint() string }
+	if d.Remedy == "" && errors.As(err, &hinted) {
+		d.Remedy = hinted.Hint()
+	}
 	if ex := (*module.Explained)(nil); errors.As(err, &ex) {
 		d.Remedy = ex.Remedy
 		d.Evidence = append(slices.Clone(ex.Evidence), d.Evidence...)
 	}
+}
+
+// runFault is what stops a whole run, with what an operator can do about it.
+func runFault(err error) *hcl.Diagnostic {
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: err.Error()}
+	remedy := ""
+	switch {
+	case errors.As(err, new(*state.LockedError)):
+		remedy = "wait until that run ends, or end its process: the lock goes with it"
+	case errors.Is(err, state.ErrDamaged):
+		remedy = "nothing was changed; put a good copy back, or move the file away: the next apply looks at everything anew " +
+			"and goes on, only a destroy then leaves alone what it cannot know to be its own"
+	case errors.Is(err, state.ErrMoved):
+		remedy = "apply again: it goes on from what is there"
+	}
+	d.Extra = &diag.Extra{Remedy: remedy}
+	return d
 }
 
 func lines(text string) []string {

@@ -39,7 +39,7 @@ func TestFilesOfTheWrongKindAreRefusedAndKept(t *testing.T) {
 	for name, text := range map[string]string{
 		"not a state file": "garbage",
 		"newer antdbctl":   `{"version": 99}`,
-		"format 0":         `{}`,
+		"no format":        `{}`,
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "state.json")

@@ -57,6 +57,9 @@ type Store interface {
 // ErrMoved says that the stored state is not the one that was loaded.
 var ErrMoved = errors.New("the state was changed by someone else since it was read")
 
+// ErrDamaged says that what is stored cannot be read as a state.
+var ErrDamaged = errors.New("not a state file")
+
 // Owner says who holds a lock.
 type Owner struct {
 	User    string    `json:"user"`
@@ -81,9 +84,12 @@ func (e *LockedError) Error() string {
 func decode(data []byte) (*State, error) {
 	var s State
 	if err := json.Unmarshal(data, &s); err != nil {
-		return nil, fmt.Errorf("not a state file: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if s.Version < 1 || s.Version > Version {
+	if s.Version < 1 {
+		return nil, fmt.Errorf("%w: it names no format", ErrDamaged)
+	}
+	if s.Version > Version {
 		return nil, fmt.Errorf("state has format %d and this antdbctl knows up to %d: use a newer antdbctl", s.Version, Version)
 	}
 	if s.Steps == nil {
