@@ -75,8 +75,12 @@ type Cmd struct {
 	Args []string
 	// Env reaches the command without ever being part of an argument vector,
 	// also over SSH and exec, where it travels through stdin.
-	Env   map[string]secret.Value
-	Dir   string // working directory; empty for the place's default
+	Env map[string]secret.Value
+	Dir string // working directory; empty for the place's default
+	// Look promises that the command is a Script that is short, changes nothing
+	// and leaves nothing running: it may share a shell with others of its kind,
+	// and may be run again when a connection is lost under it.
+	Look  bool
 	User  string // run as this user, by sudo where that is another; empty for the connection's own
 	Stdin io.Reader
 	// Stdout and Stderr, when set, get the output as it comes; then the Result
@@ -90,6 +94,13 @@ func Command(args ...string) Cmd { return Cmd{Args: args} }
 // Script is a Cmd that runs a POSIX sh script with args as $1, $2, ….
 func Script(script string, args ...string) Cmd {
 	return Cmd{Args: append([]string{"sh", "-c", script, "sh"}, args...)}
+}
+
+// Look is a Script that only looks.
+func Look(script string, args ...string) Cmd {
+	c := Script(script, args...)
+	c.Look = true
+	return c
 }
 
 // Result is what a finished command left behind.
