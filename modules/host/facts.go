@@ -137,7 +137,7 @@ func (f *Facts) Check(ctx context.Context, env *module.Env) (module.Change, erro
 	}
 	args := append([]string{strconv.Itoa(len(f.Paths))}, f.Paths...)
 	begin := time.Now()
-	res, err := env.Run(ctx, conn.Script(factsScript, append(args, f.Users...)...))
+	res, err := env.Run(ctx, conn.Look(factsScript, append(args, f.Users...)...))
 	end := time.Now()
 	if err != nil {
 		return module.NoChange, fmt.Errorf("read the facts: %w", err)

@@ -95,7 +95,7 @@ func look(ctx context.Context, r conn.Runner, path string, follow bool, limit in
 	if follow {
 		flag = "-L"
 	}
-	res, err := r.Run(ctx, conn.Script(lookScript, path, flag, strconv.FormatInt(limit, 10), known))
+	res, err := r.Run(ctx, conn.Look(lookScript, path, flag, strconv.FormatInt(limit, 10), known))
 	if err != nil {
 		return entry{}, fmt.Errorf("look at %s: %w", path, err)
 	}

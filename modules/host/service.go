@@ -98,7 +98,7 @@ func parseService(out string) service {
 
 // Check asks how the service is, in one command.
 func (s *Service) Check(ctx context.Context, env *module.Env) (module.Change, error) {
-	res, err := env.Run(ctx, conn.Script(serviceScript, s.Name))
+	res, err := env.Run(ctx, conn.Look(serviceScript, s.Name))
 	if err != nil {
 		return module.NoChange, fmt.Errorf("look at the service %s: %w", s.Name, err)
 	}

@@ -37,7 +37,7 @@ type nodeImage struct {
 // lookAt asks a node, in one command, for its engine and what names mean there.
 func lookAt(ctx context.Context, env *module.Env, engine, namespace, id string, names []string) (*node, error) {
 	args := append([]string{engine, namespace, id}, names...)
-	out, err := env.Run(ctx, conn.Script(nodeScript, args...))
+	out, err := env.Run(ctx, conn.Look(nodeScript, args...))
 	if exit := (*conn.ExitError)(nil); errors.As(err, &exit) {
 		return nil, explain(exit, "look for "+names[0]+" on "+env.Target.String())
 	}
