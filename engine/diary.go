@@ -27,9 +27,12 @@ type diary struct {
 	clock    func() time.Time
 	redactor *secret.Redactor
 
-	mu    sync.Mutex
-	state *state.State
-	dirty bool
+	mu      sync.Mutex // of what follows
+	state   *state.State
+	edition int // raised by every note
+
+	saving sync.Mutex // held by the one who saves
+	saved  int        // the edition that is stored; guarded by saving
 }
 
 func openDiary(ctx context.Context, store state.Store, runbook, run string, clock func() time.Time, redactor *secret.Redactor) (*diary, error) {
@@ -41,9 +44,17 @@ func openDiary(ctx context.Context, store state.Store, runbook, run string, cloc
 	return &diary{store: store, run: run, clock: clock, redactor: redactor, state: s}, nil
 }
 
-// note remembers how an instance ended. What changed the world, or failed to,
-// is saved at once; the rest is saved with it, or by Flush.
+// note remembers how an instance ended. When it gives back, what changed the
+// world, or failed to, is stored; the rest is stored with it, or by flush.
 func (d *diary) note(ctx context.Context, i *lang.Instance, done event.StepFinished, value cty.Value) error {
+	d.write(i, done, value)
+	if done.Status == event.Unchanged {
+		return nil
+	}
+	return d.flush(ctx)
+}
+
+func (d *diary) write(i *lang.Instance, done event.StepFinished, value cty.Value) {
 	status := done.Status
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -65,11 +76,7 @@ func (d *diary) note(ctx context.Context, i *lang.Instance, done event.StepFinis
 		rec.Outputs = d.outputs(i, value)
 	}
 	d.state.Steps[i.Address()] = rec
-	d.dirty = true
-	if status == event.Unchanged {
-		return nil
-	}
-	return d.save(ctx)
+	d.edition++
 }
 
 // created reports whether a run made what stands at address.
@@ -82,27 +89,34 @@ func (d *diary) created(address string) bool {
 // forget drops an instance that was destroyed.
 func (d *diary) forget(ctx context.Context, address string) error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	delete(d.state.Steps, address)
-	d.dirty = true
-	return d.save(ctx)
+	d.edition++
+	d.mu.Unlock()
+	return d.flush(ctx)
 }
 
-// flush saves what is not saved yet.
+// flush stores what was noted so far. Of many who call at once, the first to
+// get through stores for all that had noted by then.
 func (d *diary) flush(ctx context.Context) error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.dirty {
+	mine := d.edition
+	d.mu.Unlock()
+	d.saving.Lock()
+	defer d.saving.Unlock()
+	if d.saved >= mine {
 		return nil
 	}
-	return d.save(ctx)
-}
-
-func (d *diary) save(ctx context.Context) error {
-	if err := d.store.Save(context.WithoutCancel(ctx), d.state); err != nil {
+	d.mu.Lock()
+	edition, copied := d.edition, *d.state
+	copied.Steps = maps.Clone(d.state.Steps)
+	d.mu.Unlock()
+	if err := d.store.Save(context.WithoutCancel(ctx), &copied); err != nil {
 		return err
 	}
-	d.dirty = false
+	d.mu.Lock()
+	d.state.Version, d.state.Serial, d.state.Lineage = copied.Version, copied.Serial, copied.Lineage
+	d.mu.Unlock()
+	d.saved = edition
 	return nil
 }
 
