@@ -15,6 +15,7 @@ import (
 )
 
 func TestLabClusterFromNothingToNothing(t *testing.T) {
+	t.Parallel()
 	l := openLab(t)
 	t.Cleanup(func() { l.sweep("modtest") })
 	image, _ := l.images(t)
@@ -55,6 +56,7 @@ func TestLabClusterFromNothingToNothing(t *testing.T) {
 }
 
 func TestLabImageWithoutPgauditIsHopeless(t *testing.T) {
+	t.Parallel()
 	l := openLab(t)
 	t.Cleanup(func() { l.sweep("modbroken") })
 	_, image := l.images(t)
@@ -66,6 +68,7 @@ func TestLabImageWithoutPgauditIsHopeless(t *testing.T) {
 }
 
 func TestLabMissingImageIsHopeless(t *testing.T) {
+	t.Parallel()
 	l := openLab(t)
 	t.Cleanup(func() { l.sweep("modnoimage") })
 	_, _, err := l.step(t, "name = \"modnoimage\"\nimage = \"crunchydata/antdb-ha:nosuch\"\n"+labAPI).Apply()
@@ -74,6 +77,7 @@ func TestLabMissingImageIsHopeless(t *testing.T) {
 }
 
 func TestLabForeignNamespaceIsRefused(t *testing.T) {
+	t.Parallel()
 	l := openLab(t)
 	_, _, err := l.step(t, "name = \"modfar\"\nnamespace = \"default\"\nimage = \"crunchydata/antdb-ha:latest\"\n"+labAPI).Check()
 	requireAt(t, err, "namespace", "namespace [default]")
@@ -81,6 +85,7 @@ func TestLabForeignNamespaceIsRefused(t *testing.T) {
 
 // A run that was cut short leaves a cluster on its way; the next goes on.
 func TestLabInterruptedRunIsResumed(t *testing.T) {
+	t.Parallel()
 	l := openLab(t)
 	t.Cleanup(func() { l.sweep("modresume") })
 	image, _ := l.images(t)

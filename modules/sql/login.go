@@ -36,11 +36,10 @@ type session interface {
 // out of a container to host; the wire protocol through the step's connection
 // everywhere else.
 func (l login) open(env *module.Env) (session, error) {
-	inside := env.Target.Kind == conn.Container || env.Target.Kind == conn.Docker
 	switch {
 	case env.Target.Kind == conn.Kubernetes && l.host == "":
 		return nil, module.At("host", fmt.Errorf("name the server: a cluster has no local socket (host = \"svc/antdb\", or on = the database container)"))
-	case l.host == "" || inside:
+	case l.host == "" || env.Target.Kind == conn.Container:
 		return &psql{login: l, run: env.Host, osUser: l.osUser(env.Target)}, nil
 	}
 	return &wire{login: l, dial: env.Dial}, nil

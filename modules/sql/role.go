@@ -63,7 +63,8 @@ func (*Role) Info() module.Info {
 			"A new password travels as a verifier made here, in the server's own `password_encryption`: its text stands in no statement, " +
 			"no list of processes and no log of the server. A role whose `VALID UNTIL` has passed gets `infinity` with its password.\n\n" +
 			"Destroying drops the role, unless `keep` is set. The server refuses while the role owns something.\n\n" +
-			"Under PGO, change `postgres` and `primaryuser` through the operator instead: it and Patroni hold copies of these two passwords.",
+			"Under PGO, change `postgres` and `primaryuser` through the operator instead: it and Patroni hold copies of these two passwords. " +
+			"The Secret of any other user that PGO made keeps the old password, too: this step writes the database only.",
 		On:      sqlTargets,
 		Example: roleExample,
 	}
