@@ -161,7 +161,7 @@ func (t *Text) printEnd(run string, f event.RunFinished) {
 	case !f.OK:
 		t.printf("\n%s. %s\n", t.bad(t.tally(n)), "Applying again goes on from here.")
 	case n[event.Changed]+n[event.Destroyed] == 0:
-		t.printf("\n%s unchanged · proved in %s with %s\n", plural(n[event.Unchanged], "instance"), seconds(f.Seconds), plural(int(f.RoundTrips), "round trip"))
+		t.printf("\n%s · proved in %s with %s\n", t.good(plural(n[event.Unchanged], "instance")+" unchanged"), seconds(f.Seconds), plural(int(f.RoundTrips), "round trip"))
 	default:
 		t.printf("\n%s · %s · run %s  %s\n", t.good(t.tally(n)), seconds(f.Seconds), run, t.dim("(antdbctl show "+run+")"))
 	}
