@@ -16,6 +16,7 @@ import (
 	"github.com/adbsql/antdbctl/engine/event"
 	"github.com/adbsql/antdbctl/engine/lang"
 	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/engine/secret"
 )
 
 // job is the work on one instance: its module with its arguments, at its place.
@@ -90,9 +91,20 @@ func (j *job) progress() func(done, total int64, unit string) {
 	}
 }
 
-// value is what other steps see of the instance.
+// value is what other steps see of the instance. Secrets that the module read
+// from the world are hidden from here on, like those of the runbook.
 func (j *job) value(pending bool) (cty.Value, error) {
-	return j.Step.Entry.Value(j.args, j.mod, pending)
+	value, err := j.Step.Entry.Value(j.args, j.mod, pending)
+	if err != nil {
+		return value, err
+	}
+	err = cty.Walk(value, func(_ cty.Path, v cty.Value) (bool, error) {
+		if v.Type() == secret.Type && v.IsKnown() && !v.IsNull() {
+			j.Redactor.Add(*v.EncapsulatedValue().(*secret.Value))
+		}
+		return true, nil
+	})
+	return value, err
 }
 
 // expect asks every expectation of the step about value.
