@@ -3,6 +3,7 @@ package sql
 import (
 	"errors"
 	"fmt"
+	"net"
 	"regexp"
 	"strings"
 	"unicode"
@@ -151,7 +152,15 @@ func (l login) refused(err error) error {
 	case l.host != "":
 		arg = "host"
 	}
+	remedy := ""
+	if wire := (*net.OpError)(nil); errors.As(err, &wire) {
+		err = wire // the driver says it once for each way it tried
+		remedy = "check that a server listens at that address and port, and that no firewall is in between"
+	}
 	err = fmt.Errorf("connect to %s: %w", l, err)
+	if remedy != "" {
+		err = module.Explain(err, remedy)
+	}
 	if arg == "" {
 		return err
 	}
