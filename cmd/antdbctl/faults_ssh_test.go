@@ -22,7 +22,14 @@ type remote struct {
 
 func newRemote(t *testing.T) *remote {
 	t.Helper()
-	r := &remote{server: conntest.StartSSH(t, conntest.SSHOptions{}), book: fixture(t, "ssh.hcl")}
+	r := newRemoteOf(t, "ssh.hcl")
+	r.set("dir", r.dir)
+	return r
+}
+
+func newRemoteOf(t *testing.T, name string) *remote {
+	t.Helper()
+	r := &remote{server: conntest.StartSSH(t, conntest.SSHOptions{}), book: fixture(t, name)}
 	at := r.server.Targets[0]
 	known, err := os.ReadFile(r.server.Settings.KnownHosts[0])
 	require.NoError(t, err)
@@ -31,7 +38,6 @@ func newRemote(t *testing.T) *remote {
 	r.set("identity", r.server.Key)
 	r.set("known_hosts", r.path("known_hosts"))
 	r.set("ssh_config", r.server.Settings.ConfigFile)
-	r.set("dir", r.dir)
 	return r
 }
 
