@@ -40,9 +40,14 @@ vet:
 test-short:
 	go test -short ./...
 
+# What the tests run beside the lab's own needs, as PROGRAM:DEBIAN-PACKAGE.
+TEST_NEEDS = sshd:openssh-server sftp:openssh-client sudo:sudo openssl:openssl unshare:util-linux \
+  containerd:containerd dockerd:docker.io /usr/lib/postgresql/*/bin/postgres:postgresql busybox:busybox
+
 test: vet bin/antdbctl lab
+	$(LAB) require $(TEST_NEEDS)
 	go test -timeout 30m ./...
-	cd lab && go test -timeout 30m ./...
+	cd lab && go test -timeout 30m -count 1 ./...
 
 docs:
 	go test ./docs -update
