@@ -8,14 +8,20 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/adbsql/antdbctl/engine/event"
 )
@@ -160,12 +166,24 @@ func TestTheWholeStory(t *testing.T) {
 // would raise.
 func (s *site) versions() string {
 	s.t.Helper()
-	out, err := exec.Command("kubectl", "--kubeconfig", filepath.Join(s.lab, "kubeconfig"), "-n", "pgouser1",
-		"get", "deployments,services,secrets,pvc,jobs,pgclusters", "-l", "pg-cluster=story",
-		"-o", `jsonpath={range .items[*]}{.kind}/{.metadata.name}={.metadata.resourceVersion}{"\n"}{end}`).Output()
+	cfg, err := clientcmd.BuildConfigFromFlags("", filepath.Join(s.lab, "kubeconfig"))
 	require.NoError(s.t, err)
-	require.Contains(s.t, string(out), "Deployment/story=")
-	return string(out)
+	client, err := dynamic.NewForConfig(cfg)
+	require.NoError(s.t, err)
+	var out strings.Builder
+	for _, kind := range []schema.GroupVersionResource{
+		{Group: "apps", Version: "v1", Resource: "deployments"}, {Group: "batch", Version: "v1", Resource: "jobs"},
+		{Version: "v1", Resource: "services"}, {Version: "v1", Resource: "secrets"}, {Version: "v1", Resource: "persistentvolumeclaims"},
+		{Group: "crunchydata.com", Version: "v1", Resource: "pgclusters"},
+	} {
+		list, err := client.Resource(kind).Namespace("pgouser1").List(s.t.Context(), metav1.ListOptions{LabelSelector: "pg-cluster=story"})
+		require.NoError(s.t, err)
+		for _, item := range list.Items {
+			fmt.Fprintf(&out, "%s/%s=%s\n", item.GetKind(), item.GetName(), item.GetResourceVersion())
+		}
+	}
+	require.Contains(s.t, out.String(), "Deployment/story=")
+	return out.String()
 }
 
 func TestANodeWithoutSSHFailsAloneAndTheNextApplyFinishes(t *testing.T) {
