@@ -8,6 +8,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/event"
 	"github.com/adbsql/antdbctl/engine/lang"
 	"github.com/adbsql/antdbctl/engine/module"
@@ -166,8 +167,10 @@ func (j *job) change(ctx context.Context, change module.Change, done *event.Step
 		}
 	}
 	if err := j.mod.Apply(ctx, j.env); err != nil {
+		j.made = j.made || change.Action == module.Create && j.left(ctx, err)
 		return err
 	}
+	j.made = j.made || change.Action == module.Create || change.Action == module.Replace
 	done.Status = event.Changed
 	if change.Action == module.Run {
 		return nil
@@ -181,4 +184,19 @@ func (j *job) change(ctx context.Context, change module.Change, done *event.Step
 	}
 	done.Proved = true
 	return nil
+}
+
+// lookAgain is how long it may take to see what a failed creation left.
+const lookAgain = 15 * time.Second
+
+// left reports whether a creation that ended in err has made something all the
+// same: the next run goes on with it, and a destroy may take it away.
+func (j *job) left(ctx context.Context, err error) bool {
+	if errors.As(err, new(*conn.Unreachable)) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookAgain)
+	defer cancel()
+	change, err := j.mod.Check(ctx, j.env)
+	return err == nil && change.Action != module.Create
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/adbsql/antdbctl/engine/event"
 	"github.com/adbsql/antdbctl/engine/lang"
-	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/secret"
 	"github.com/adbsql/antdbctl/engine/state"
 )
@@ -45,16 +44,17 @@ func openDiary(ctx context.Context, store state.Store, runbook, run string, cloc
 }
 
 // note remembers how an instance ended. When it gives back, what changed the
-// world, or failed to, is stored; the rest is stored with it, or by flush.
-func (d *diary) note(ctx context.Context, i *lang.Instance, done event.StepFinished, value cty.Value) error {
-	d.write(i, done, value)
+// world, or failed to, is stored; the rest is stored with it, or by flush. made
+// says that the run made the thing from nothing, also where it failed later.
+func (d *diary) note(ctx context.Context, i *lang.Instance, done event.StepFinished, value cty.Value, made bool) error {
+	d.write(i, done, value, made)
 	if done.Status == event.Unchanged {
 		return nil
 	}
 	return d.flush(ctx)
 }
 
-func (d *diary) write(i *lang.Instance, done event.StepFinished, value cty.Value) {
+func (d *diary) write(i *lang.Instance, done event.StepFinished, value cty.Value, made bool) {
 	status := done.Status
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -62,16 +62,16 @@ func (d *diary) write(i *lang.Instance, done event.StepFinished, value cty.Value
 	rec := d.state.Steps[i.Address()]
 	rec.Module, rec.Target, rec.Run, rec.Checked = i.Step.Entry.Name, i.Target.String(), d.run, now
 	rec.Status = state.Done
-	if status == event.Failed {
+	if status == event.Failed || status == event.Cancelled {
 		rec.Status = state.Failed
 	}
-	if status == event.Changed || status == event.Failed {
+	if status != event.Unchanged {
 		rec.Summary = d.redactor.Redact(done.Summary)
 	}
 	if status == event.Changed {
 		rec.Changed = now
-		rec.Created = rec.Created || done.Action == module.Create || done.Action == module.Replace
 	}
+	rec.Created = rec.Created || made
 	if value != cty.NilVal {
 		rec.Outputs = d.outputs(i, value)
 	}

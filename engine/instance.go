@@ -27,6 +27,7 @@ type job struct {
 	mod   module.Module
 	env   *module.Env
 	begun time.Time
+	made  bool // from nothing, in this run
 }
 
 // errUnknown says that an instance's arguments are not all known yet.
@@ -128,7 +129,7 @@ func (j *job) expect(value cty.Value) error {
 func (j *job) end(ctx context.Context, done event.StepFinished, value cty.Value) error {
 	done.Seconds = j.Clock().Sub(j.begun).Seconds()
 	j.table.over(j.Instance, done.Status, value, false)
-	err := j.diary.note(ctx, j.Instance, done, value)
+	err := j.diary.note(ctx, j.Instance, done, value, j.made)
 	if err != nil {
 		done.Diagnostics = append(done.Diagnostics, diag.From(hcl.Diagnostics{errorDiag(j.Step.Range, "%s", err)}, j.book.Sources)...)
 		done.Status = event.Failed

@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/adbsql/antdbctl/engine/event"
+)
+
+// A destroy takes back what a run made, however that run ended.
+func TestWhatAFailedStepMadeIsItsOwn(t *testing.T) {
+	const plain = "step \"test.thing\" \"a\" { key = \"a\" }\n"
+	const expecting = "step \"test.thing\" \"a\" {\n  key = \"a\"\n  expect \"more\" { that = self.got == \"more\" }\n}\n"
+	for _, tt := range []struct {
+		name, runbook string
+		spoil         func(w *world)
+		destroyed     int
+	}{
+		{"an expectation was not met", expecting, func(*world) {}, 1},
+		{"it was half made", plain, func(w *world) { w.halfMade("local/a") }, 1},
+		{"nothing was made", plain, func(w *world) { w.fail["local/a"] = 1 }, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t, tt.runbook)
+			tt.spoil(s.world)
+			require.Equal(t, map[event.Status]int{event.Failed: 1}, s.apply().Counts)
+			s.world.onSet = nil
+			s.world.keys["local/a"] = "on" // in the last case by somebody else
+			s.write(plain)
+			require.Equal(t, map[event.Status]int{event.Unchanged: 1}, s.apply().Counts)
+			out, err := Destroy(context.Background(), s.cfg, s.load(), false)
+			require.NoError(t, err)
+			require.Equal(t, tt.destroyed, out.Counts[event.Destroyed])
+		})
+	}
+}
+
+// halfMade lets a set of key have some effect, and fail.
+func (w *world) halfMade(key string) {
+	w.fail[key] = 1
+	w.onSet = func(string) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.keys[key] = "half"
+	}
+}
