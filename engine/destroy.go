@@ -68,7 +68,7 @@ func (d *destroyer) look(ctx context.Context, i *lang.Instance) error {
 	absent := change.Action == module.Create || change.Action == module.Run
 	_, able := j.mod.(module.Destroyer)
 	switch {
-	case err != nil && len(waits) == 0:
+	case err != nil && len(waits) == 0 && !i.Step.Entry.ReadOnly: // what only looks keeps nothing from going
 		d.finishInstance(i, event.StepFinished{Status: event.Failed, Diagnostics: d.explain(i, err)})
 		return err
 	case err != nil || absent:

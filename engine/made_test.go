@@ -46,3 +46,16 @@ func (w *world) halfMade(key string) {
 		w.keys[key] = "half"
 	}
 }
+
+// A site is often taken away because it is broken.
+func TestDestroyIsNotKeptByALookThatFails(t *testing.T) {
+	s := newSite(t, "target \"ssh\" \"nodes\" { hosts = [\"node1\"] }\nstep \"test.thing\" \"a\" { key = \"a\" }\n"+
+		"step \"test.look\" \"b\" {\n  on    = target.nodes\n  after = [step.a]\n  key   = \"b\"\n}\n")
+	require.False(t, s.apply().Failed)
+	s.world.down["node1"] = true
+	out, err := Destroy(context.Background(), s.cfg, s.load(), false)
+	require.NoError(t, err)
+	require.False(t, out.Failed)
+	require.Equal(t, 1, out.Counts[event.Destroyed])
+	require.Empty(t, s.world.keys)
+}
