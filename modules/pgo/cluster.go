@@ -192,7 +192,9 @@ func (c *Cluster) Apply(ctx context.Context, env *module.Env) error {
 	case v.found == nil:
 		err = c.create(ctx, env, p)
 	default:
-		err = c.adjust(ctx, p, v)
+		if err = c.adjust(ctx, p, v); err == nil {
+			err = p.startAnew(ctx, env, v)
+		}
 	}
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package pgo
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -268,6 +269,33 @@ func TestWaitingEndsWhereItIsHopeless(t *testing.T) {
 			require.Contains(t, strings.Join(evidence(t, err), "\n"), c.evidence)
 		})
 	}
+}
+
+// An image that was missing may be there by now, and its pod would wait for
+// minutes before it looks again.
+func TestPodsThatFailedBeforeTheRunStartAnew(t *testing.T) {
+	early, ready, _ := shown(t)
+	o, a := newOperator(t, nil), hippoObjects(t)
+	o.answers(early, early, ready)
+	good := a.kinds["pods"]
+	text, err := json.Marshal(good)
+	require.NoError(t, err)
+	var failed []object
+	require.NoError(t, json.Unmarshal(text, &failed))
+	a.kinds["pods"] = failed
+	name := nameOf(pod(a))
+	young(a)
+	set(pod(a), "Pending", "status", "phase")
+	set(pod(a), []any{object{"name": "database", "image": "antdb-ha:latest", "imageID": "", "ready": false, "restartCount": int64(0),
+		"state": object{"waiting": object{"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}}}, "status", "containerStatuses")
+	a.onLook = func(a *kubeAPI) {
+		if len(a.deleted) > 0 {
+			a.kinds["pods"] = good
+		}
+	}
+	_, _, err = hippo(t, o, a, "").Apply()
+	require.NoError(t, err)
+	require.Equal(t, []string{"pods/" + name}, a.deleted)
 }
 
 func TestImageInPlaceIsRefusedAndDestroyIsNot(t *testing.T) {

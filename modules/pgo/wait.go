@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/adbsql/antdbctl/engine/module"
@@ -79,7 +80,11 @@ func (c *Cluster) hopeless(ctx context.Context, p *place, v *view, phase string)
 			p.jobEvidence(ctx, v, j.Name)...)
 	}
 	if h := v.hopeless; h != nil {
-		return module.Explain(h, h.Remedy, append(h.Evidence, p.claims(ctx)...)...)
+		err := module.Explain(h, h.Remedy, append(h.Evidence, p.claims(ctx)...)...)
+		if h.Container == "database" && strings.Contains(h.Reason, "Image") { // ErrImagePull, ImagePullBackOff, InvalidImageName, …
+			err = module.At("image", err)
+		}
+		return err
 	}
 	for i := range v.deployments {
 		if text := blocked(&v.deployments[i]); text != "" && phase == phaseSchedule {
