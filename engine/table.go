@@ -80,7 +80,36 @@ func (t *table) scope(base *lang.Scope, st *lang.Step) *lang.Scope {
 	return base
 }
 
-// lane gives the instance keys of step that an instance called key depends on
+// needs are the steps that st waits for. One that has no instances (its when is
+// false, its for_each empty) hands on what it waits for itself: order and
+// failure pass through it.
+func (t *table) needs(st *lang.Step) []lang.Need {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []lang.Need
+	seen := map[lang.Need]bool{}
+	var follow func(need lang.Need)
+	follow = func(need lang.Need) {
+		if seen[need] {
+			return
+		}
+		seen[need] = true
+		if row := t.rows[need.Step]; !row.known || len(row.instances) > 0 {
+			out = append(out, need)
+			return
+		}
+		for _, before := range t.book.Step(need.Step).Needs {
+			before.Lane = before.Lane && need.Lane
+			follow(before)
+		}
+	}
+	for _, need := range st.Needs {
+		follow(need)
+	}
+	return out
+}
+
+// lane gives the addresses of the instances that an instance called key depends on
 // through need: its own lane's where both run over the same hosts, else all.
 func (t *table) lane(need lang.Need, key string) (addresses []string, all bool) {
 	t.mu.Lock()
@@ -99,10 +128,11 @@ func (t *table) lane(need lang.Need, key string) (addresses []string, all bool) 
 
 // waits names the steps before i whose outcome a plan cannot know yet.
 func (t *table) waits(i *lang.Instance) []string {
+	needs := t.needs(i.Step)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var names []string
-	for _, need := range i.Step.Needs {
+	for _, need := range needs {
 		row := t.rows[need.Step]
 		pending := !row.known
 		for key, p := range row.pending {
@@ -142,10 +172,11 @@ func (t *table) anyChanged(instances []*lang.Instance) bool {
 
 // blame names the steps that kept st from running.
 func (t *table) blame(st *lang.Step) string {
+	needs := t.needs(st)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var names []string
-	for _, need := range st.Needs {
+	for _, need := range needs {
 		row := t.rows[need.Step]
 		bad := row.whole == event.Failed || row.whole == event.Skipped
 		for _, s := range row.status {

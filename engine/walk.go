@@ -109,12 +109,13 @@ func (w *walker) expand(st *lang.Step) ([]dag.Node, error) {
 	}
 	w.table.expanded(st.Name, ex)
 	end := dag.Node{ID: endNode + st.Name}
+	needs := w.table.needs(st)
 	nodes := make([]dag.Node, 0, len(ex.Instances)+1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, i := range ex.Instances {
 		n := dag.Node{ID: doNode + i.Address(), Rank: w.ranks[st.Name]}
-		for _, need := range st.Needs {
+		for _, need := range needs {
 			if lanes, all := w.table.lane(need, i.Key); all {
 				n.Needs = append(n.Needs, endNode+need.Step)
 			} else {

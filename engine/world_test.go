@@ -144,11 +144,17 @@ var kinds = []string{conn.Local, conn.SSH}
 
 // site is a runbook and a world to run it on.
 type site struct {
-	t     *testing.T
+	t     tester
 	world *world
 	dir   string
 	cfg   Config
 	seen  *recorder
+}
+
+// tester is a test, or one case of a property.
+type tester interface {
+	require.TestingT
+	Helper()
 }
 
 // recorder is the sink that a test looks into.
