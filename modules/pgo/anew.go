@@ -13,10 +13,11 @@ import (
 
 // startAnew replaces the cluster's pods that have failed before this run. What
 // kept them may be mended by now, and the kubelet would try again only after up
-// to five minutes; until then they look as hopeless as they were. Their database
+// to five minutes; until then they look as hopeless as they were. They
 // never ran, so nothing is lost with them.
 func (p *place) startAnew(ctx context.Context, env *module.Env, v *view) error {
-	for _, pod := range v.databases() {
+	for i := range v.pods { // the repository's too: it runs from the same image
+		pod := &v.pods[i]
 		bad, owner := p.kube.Judge(ctx, pod), metav1.GetControllerOf(pod)
 		if bad == nil || ran(pod) || owner == nil || owner.Kind != "ReplicaSet" {
 			continue
@@ -31,7 +32,8 @@ func (p *place) startAnew(ctx context.Context, env *module.Env, v *view) error {
 	return nil
 }
 
-// ran reports whether the pod's database has run, now or once.
+// ran reports whether the pod's main container, which PGO calls database in all
+// its pods, has run, now or once.
 func ran(pod *corev1.Pod) bool {
 	s := database(pod)
 	return s.State.Running != nil || s.State.Terminated != nil || s.LastTerminationState.Terminated != nil
