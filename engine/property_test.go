@@ -38,6 +38,7 @@ func checkProperty(t *testing.T, property func(t *rapid.T, s *site, b *randomBoo
 			AutoApprove: true, Store: &memory{}, Parallel: rapid.SampledFrom([]int{1, 4, 32}).Draw(r, "parallel"),
 		}
 		b := drawBook(r)
+		r.Log(b)
 		s.write(b.String())
 		s.drawWorld(r, b)
 		property(r, s, b)

@@ -165,9 +165,9 @@ func (s *randomStep) got(place string) string {
 func (s *randomStep) upstream(key string) []string {
 	var all []string
 	seen := map[string]bool{}
-	var follow func(n randomNeed, lane bool)
-	follow = func(n randomNeed, lane bool) {
-		lane = lane && n.how != "when"
+	var follow func(from *randomStep, n randomNeed, lane bool)
+	follow = func(from *randomStep, n randomNeed, lane bool) {
+		lane = lane && (n.how == "after" || n.how == "value" && from.place == n.step.place)
 		if id := fmt.Sprint(n.step.name, lane); seen[id] {
 			return
 		} else {
@@ -176,7 +176,7 @@ func (s *randomStep) upstream(key string) []string {
 		keys := n.step.keys()
 		if len(keys) == 0 {
 			for _, before := range n.step.needs {
-				follow(before, lane)
+				follow(n.step, before, lane)
 			}
 		}
 		if lane && key != "" && slices.Contains(keys, key) {
@@ -187,7 +187,7 @@ func (s *randomStep) upstream(key string) []string {
 		}
 	}
 	for _, n := range s.needs {
-		follow(n, true)
+		follow(s, n, true)
 	}
 	return all
 }
