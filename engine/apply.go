@@ -115,13 +115,15 @@ func (j *job) tries(ctx context.Context, done *event.StepFinished) (cty.Value, e
 	}
 	for n := 1; ; n++ {
 		value, err := j.attempt(ctx, done)
-		if err == nil || n >= attempts || ctx.Err() != nil || errors.Is(err, ErrDeclined) {
+		if err == nil || n >= attempts || j.stopped(ctx) || errors.Is(err, ErrDeclined) {
 			return value, err
 		}
 		j.bus.Emit(event.StepLog{Address: j.Address(), Line: fmt.Sprintf("attempt %d of %d failed: %s", n, attempts, err)})
 		select {
 		case <-time.After(delay):
 			delay = time.Duration(float64(delay) * max(backoff, 1))
+		case <-j.Stop:
+			return value, err
 		case <-ctx.Done():
 			return value, err
 		}
@@ -143,7 +145,11 @@ func (j *job) attempt(ctx context.Context, done *event.StepFinished) (cty.Value,
 	if err != nil {
 		return cty.NilVal, err
 	}
-	done.Status, done.Action, done.Summary, done.Diff = event.Unchanged, change.Action, change.Summary, change.Diff
+	earlier := done.Status == event.Changed
+	if change.Wanted() || !earlier {
+		done.Status, done.Action, done.Summary, done.Diff = event.Unchanged, change.Action, change.Summary, change.Diff
+	}
+	done.Proved = earlier && !change.Wanted() // of the change that an attempt before this one made
 	if change.Wanted() {
 		if err := j.change(ctx, change, done); err != nil {
 			return cty.NilVal, err

@@ -106,6 +106,35 @@ func TestRetryTriesAgain(t *testing.T) {
 	require.Len(t, s.world.log, 3)
 }
 
+func TestAChangeThatShowsAtALaterAttemptIsAChange(t *testing.T) {
+	s := newSite(t, "step \"test.thing\" \"a\" {\n  key = \"a\"\n  retry {\n    attempts = 3\n    delay = \"1ms\"\n  }\n}\n")
+	s.world.late["local/a"] = 1
+	require.Equal(t, map[event.Status]int{event.Changed: 1}, s.apply().Counts)
+	end := of[event.StepFinished](s.seen)[0]
+	require.True(t, end.Proved)
+	require.Equal(t, "set a", end.Summary)
+	require.Len(t, s.world.log, 1)
+}
+
+func TestAStopEndsPausesAndRetries(t *testing.T) {
+	for name, book := range map[string]string{
+		"pause": hosts + "step \"test.thing\" \"a\" {\n  on  = target.nodes\n  key = \"a\"\n  rolling {\n    batch = 1\n    pause = \"1h\"\n  }\n}\n",
+		"retry": "step \"test.thing\" \"a\" {\n  key = \"a\"\n  retry {\n    attempts = 3\n    delay = \"1h\"\n  }\n}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, book)
+			s.world.stuck["local/a"] = true
+			stop := make(chan struct{})
+			s.cfg.Stop = stop
+			s.world.onSet = func(string) { close(stop) }
+			out := s.apply()
+			require.True(t, out.Interrupted)
+			require.Len(t, s.world.log, 1)
+			require.Equal(t, tally(s.finished()), out.Counts)
+		})
+	}
+}
+
 func TestRollingStopsAfterTooManyFailures(t *testing.T) {
 	s := newSite(t, hosts+`
 step "test.thing" "a" {

@@ -49,6 +49,8 @@ func (w *walker) pass(ctx context.Context, b barrier) error {
 	select {
 	case <-time.After(b.rules.Pause):
 		return nil
+	case <-w.Stop:
+		return context.Canceled
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -30,10 +30,11 @@ type world struct {
 	fail  map[string]int    // "host/key" → sets that fail before one works
 	log   []string          // every set and delete
 	onSet func(key string)
+	late  map[string]int // "host/key" → gets that still show nothing after a set
 }
 
 func newWorld() *world {
-	return &world{keys: map[string]string{}, down: map[string]bool{}, stuck: map[string]bool{}, fail: map[string]int{}}
+	return &world{keys: map[string]string{}, down: map[string]bool{}, stuck: map[string]bool{}, fail: map[string]int{}, late: map[string]int{}}
 }
 
 func (w *world) open(_ context.Context, t conn.Target, _ conn.Settings, _ conn.Dialer) (conn.Host, error) {
@@ -77,6 +78,10 @@ func (p *place) Run(_ context.Context, cmd conn.Cmd) (conn.Result, error) {
 	case "del":
 		p.log = append(p.log, "del "+key)
 		delete(p.keys, key)
+	}
+	if p.keys[key] != "" && p.late[key] > 0 {
+		p.late[key]--
+		return conn.Result{}, nil
 	}
 	return conn.Result{Stdout: p.keys[key]}, nil
 }
