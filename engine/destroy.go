@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -60,10 +62,11 @@ func (d *destroyer) look(ctx context.Context, i *lang.Instance) error {
 	waits := d.table.waits(i)
 	j, err := d.job(i)
 	var change module.Change
-	if err == nil && !(i.Step.Entry.ReadOnly && len(waits) > 0) {
-		if err = j.open(ctx); err == nil {
-			change, err = j.mod.Check(ctx, j.env)
-		}
+	switch {
+	case err == nil && i.Step.Entry.ReadOnly && len(waits) > 0:
+		err = errUnknown // as in a plan: it would look at what is not there
+	case err == nil:
+		change, err = j.check(ctx)
 	}
 	absent := change.Action == module.Create || change.Action == module.Run
 	_, able := j.mod.(module.Destroyer)
@@ -77,6 +80,7 @@ func (d *destroyer) look(ctx context.Context, i *lang.Instance) error {
 	}
 	value, err := j.value(change.Wanted())
 	if err != nil {
+		d.finishInstance(i, event.StepFinished{Status: event.Failed, Diagnostics: d.explain(i, err)})
 		return err
 	}
 	if ours := d.all || d.diary.created(i.Address()); !able || !ours {
@@ -98,15 +102,8 @@ func (d *destroyer) look(ctx context.Context, i *lang.Instance) error {
 // undo destroys in the opposite order: a step's instances once every step that
 // needs it is gone.
 func (d *destroyer) undo(ctx context.Context) error {
-	byNode := map[string]*job{}
 	for _, j := range d.jobs.sorted() {
 		d.targets[j.Step.Name] = append(d.targets[j.Step.Name], j)
-	}
-	ends := map[string]*dag.Node{}
-	var order []string
-	for rank, st := range d.book.Steps {
-		ends[st.Name] = &dag.Node{ID: endNode + st.Name, Rank: -rank, Free: true}
-		order = append(order, st.Name)
 	}
 	blocked := map[string][]string{} // step → ends of the steps that need it
 	for _, st := range d.book.Steps {
@@ -114,27 +111,45 @@ func (d *destroyer) undo(ctx context.Context) error {
 			blocked[need.Step] = append(blocked[need.Step], endNode+st.Name)
 		}
 	}
+	byNode := map[string]*job{}
 	var nodes []dag.Node
-	for rank, name := range order {
-		end := ends[name]
-		end.Needs = blocked[name]
-		for _, j := range d.targets[name] {
+	for rank, st := range d.book.Steps {
+		end := dag.Node{ID: endNode + st.Name, Rank: -rank, Free: true, Needs: slices.Clone(blocked[st.Name])}
+		for _, j := range d.targets[st.Name] {
 			id := doNode + j.Address()
 			byNode[id] = j
-			nodes = append(nodes, dag.Node{ID: id, Rank: -rank, Needs: blocked[name]})
-			end.Needs = append(end.Needs[:len(end.Needs):len(end.Needs)], id)
+			nodes = append(nodes, dag.Node{ID: id, Rank: -rank, Needs: blocked[st.Name]})
+			end.Needs = append(end.Needs, id)
 		}
-		nodes = append(nodes, *end)
+		nodes = append(nodes, end)
 	}
 	soft, cancel := d.soft(ctx)
 	defer cancel()
-	_, err := dag.Walk(soft, nodes, d.Parallel, func(_ context.Context, id string) ([]dag.Node, error) {
-		if j, ok := byNode[id]; ok {
-			return nil, d.take(ctx, j)
+	results, err := dag.Walk(soft, nodes, d.Parallel, func(_ context.Context, id string) ([]dag.Node, error) {
+		j, ok := byNode[id]
+		switch {
+		case !ok:
+			return nil, nil
+		case d.stopped(ctx):
+			return nil, context.Canceled
 		}
-		return nil, nil
+		return nil, d.take(ctx, j)
 	})
+	for _, n := range nodes {
+		if j := byNode[n.ID]; j != nil && d.table.statusOf(j.Instance) == "" {
+			d.spare(j, results[n.ID])
+		}
+	}
 	return err
+}
+
+// spare tells of an instance that stays, and why.
+func (d *destroyer) spare(j *job, why error) {
+	done := event.StepFinished{Status: event.Cancelled, Needs: "interrupted"}
+	if errors.Is(why, dag.ErrSkipped) {
+		done = event.StepFinished{Status: event.Skipped, Needs: "something that needs it is still there"}
+	}
+	d.finishInstance(j.Instance, done)
 }
 
 func (d *destroyer) take(ctx context.Context, j *job) error {

@@ -88,14 +88,9 @@ func (r *run) glance(ctx context.Context, i *lang.Instance) error {
 	value := cty.UnknownVal(i.Step.Entry.ValueType())
 	j, err := r.job(i)
 	if err == nil {
-		err = j.open(ctx)
-	}
-	if err == nil {
-		change, cerr := j.mod.Check(ctx, j.env)
-		if cerr == nil {
-			if v, verr := j.value(change.Wanted()); verr == nil {
-				value = v
-			}
+		change, err := j.check(ctx)
+		if seen, verr := j.value(change.Wanted()); err == nil && verr == nil {
+			value = seen
 		}
 	}
 	r.table.over(i, event.Unchanged, value, false)

@@ -198,6 +198,41 @@ func TestDestroyLeavesAloneWhatWasThereBefore(t *testing.T) {
 	require.Empty(t, s.world.keys)
 }
 
+func TestADestroyTellsWhatStays(t *testing.T) {
+	s := newSite(t, chain)
+	s.apply()
+	s.world.fail["node1/b"] = 1
+	out, err := Destroy(context.Background(), s.cfg, s.load(), false)
+	require.NoError(t, err)
+	require.True(t, out.Failed)
+	require.Equal(t, map[event.Status]int{event.Destroyed: 3, event.Failed: 1, event.Skipped: 3}, out.Counts)
+	require.Equal(t, tally(s.finished()), out.Counts)
+
+	out, err = Destroy(context.Background(), s.cfg, s.load(), false)
+	require.NoError(t, err)
+	require.Equal(t, 4, out.Counts[event.Destroyed])
+	require.Empty(t, s.world.keys)
+}
+
+func TestADestroyBelievesNoLookAtWhatIsNotThere(t *testing.T) {
+	s := newSite(t, `
+step "test.thing" "a" { key = "a" }
+step "test.look" "seen" {
+  key   = "a"
+  after = [step.a]
+}
+step "test.thing" "b" {
+  key   = "b"
+  value = regex("o.", step.seen.got)
+}
+`)
+	s.apply()
+	delete(s.world.keys, "local/a")
+	out, err := Destroy(context.Background(), s.cfg, s.load(), false)
+	require.NoError(t, err)
+	require.False(t, out.Failed, s.diagnostics())
+}
+
 func TestNothingHappensWithoutApproval(t *testing.T) {
 	s := newSite(t, chain)
 	s.cfg.AutoApprove = false

@@ -74,6 +74,16 @@ func (j *job) open(ctx context.Context) error {
 	return nil
 }
 
+// check connects and looks, within the step's timeout.
+func (j *job) check(ctx context.Context) (module.Change, error) {
+	ctx, cancel := j.withTimeout(ctx)
+	defer cancel()
+	if err := j.open(ctx); err != nil {
+		return module.NoChange, err
+	}
+	return j.mod.Check(ctx, j.env)
+}
+
 // progress tells the bus at most ten times a second, and of the end always.
 func (j *job) progress() func(done, total int64, unit string) {
 	var mu sync.Mutex

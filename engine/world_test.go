@@ -27,7 +27,7 @@ type world struct {
 	keys  map[string]string // "host/key" → value
 	down  map[string]bool   // hosts that cannot be reached
 	stuck map[string]bool   // "host/key" that stay as they are
-	fail  map[string]int    // "host/key" → sets that fail before one works
+	fail  map[string]int    // "host/key" → sets and deletes that fail before one works
 	log   []string          // every set and delete
 	onSet func(key string)
 	late  map[string]int // "host/key" → gets that still show nothing after a set
@@ -77,6 +77,10 @@ func (p *place) Run(_ context.Context, cmd conn.Cmd) (conn.Result, error) {
 		}
 	case "del":
 		p.log = append(p.log, "del "+key)
+		if p.fail[key] > 0 {
+			p.fail[key]--
+			return conn.Result{}, &conn.ExitError{Cmd: cmd, Code: 5, Stderr: "del failed"}
+		}
 		delete(p.keys, key)
 	}
 	if p.keys[key] != "" && p.late[key] > 0 {
