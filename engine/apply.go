@@ -30,10 +30,14 @@ func Apply(ctx context.Context, cfg Config, book *lang.Runbook, saved *SavedPlan
 }
 
 // locked runs do while it holds the runbook's lock, and saves the diary after.
+// The diary is read under the lock: another run may have written it just now.
 func (r *run) locked(ctx context.Context, command string, do func() error) error {
 	unlock, err := r.Store.Lock(ctx, whoami(command, r.Clock()))
 	if err != nil {
 		return err
+	}
+	if err := r.openDiary(ctx); err != nil {
+		return errors.Join(err, unlock())
 	}
 	return errors.Join(do(), r.diary.flush(ctx), unlock())
 }

@@ -34,13 +34,14 @@ type diary struct {
 	saved  int        // the edition that is stored; guarded by saving
 }
 
-func openDiary(ctx context.Context, store state.Store, runbook, run string, clock func() time.Time, redactor *secret.Redactor) (*diary, error) {
-	s, err := store.Load(ctx)
+func (r *run) openDiary(ctx context.Context) error {
+	s, err := r.Store.Load(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.Runbook = runbook
-	return &diary{store: store, run: run, clock: clock, redactor: redactor, state: s}, nil
+	s.Runbook = r.book.Name
+	r.diary = &diary{store: r.Store, run: r.id, clock: r.Clock, redactor: r.Redactor, state: s}
+	return nil
 }
 
 // note remembers how an instance ended. When it gives back, what changed the

@@ -109,8 +109,7 @@ func open(ctx context.Context, cfg Config, book *lang.Runbook, command string) (
 	}
 	r.scope = book.Scope()
 	r.pool = conn.NewPool(cfg.Openers, settings)
-	r.diary, err = openDiary(ctx, cfg.Store, book.Name, r.id, cfg.Clock, cfg.Redactor)
-	return r, err
+	return r, r.openDiary(ctx)
 }
 
 // errReported stops a run whose fault was already shown.

@@ -262,6 +262,23 @@ func TestTwoRunsAtOnceAreRefused(t *testing.T) {
 	require.Equal(t, "apply", locked.Owner.Command)
 }
 
+// busy is a store into which another run writes just before it gives its lock.
+type busy struct{ *memory }
+
+func (b busy) Lock(ctx context.Context, owner state.Owner) (func() error, error) {
+	s, err := b.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return nil }, b.Save(ctx, s)
+}
+
+func TestTheStateIsReadOnceTheLockIsHeld(t *testing.T) {
+	s := newSite(t, chain)
+	s.cfg.Store = busy{&memory{}}
+	require.False(t, s.apply().Failed, s.diagnostics())
+}
+
 func TestAStopLetsWhatIsUnderWayFinishAndTheNextRunGoesOn(t *testing.T) {
 	s := newSite(t, chain)
 	stop := make(chan struct{})
