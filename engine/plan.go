@@ -35,10 +35,14 @@ func (r *run) plan(ctx context.Context) ([]event.StepPlanned, error) {
 	}
 	counts := r.table.counts()
 	r.bus.Emit(event.PlanFinished{Counts: counts, Targets: r.table.targets(), Orphans: r.diary.orphans(r.book)})
-	if counts[event.Failed] > 0 {
-		return nil, errReported
+	if counts[event.Failed] > 0 || r.stopped(ctx) {
+		return nil, errReported // half a plan is none
 	}
-	return p.sorted(), nil
+	lines := p.sorted()
+	for n, line := range lines {
+		lines[n] = r.bus.Redact(line).(event.StepPlanned) // they may go into a file
+	}
+	return lines, nil
 }
 
 type planner struct {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -89,6 +90,32 @@ func TestASavedPlanIsRefusedWhenTheWorldHasMoved(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, out.Failed)
 	require.Contains(t, s.diagnostics()[0].Summary, "the runbook was changed")
+}
+
+func TestASavedPlanHoldsNoSecretOfTheWorld(t *testing.T) {
+	t.Setenv("TOKEN", "hunter2hunter2")
+	s := newSite(t, "secret \"token\" { env = \"TOKEN\" }\ntarget \"ssh\" \"h\" {\n  hosts    = [\"h\"]\n  password = secret.token\n}\nstep \"test.thing\" \"a\" {\n  on  = target.h\n  key = \"a\"\n}\n")
+	s.world.keys["h/a"] = "hunter2hunter2"
+	plan, _ := s.plan()
+	file := filepath.Join(t.TempDir(), "x.plan")
+	require.NoError(t, plan.Save(file))
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "hunter2")
+	out, err := Apply(context.Background(), s.cfg, s.load(), plan)
+	require.NoError(t, err)
+	require.False(t, out.Failed, s.diagnostics())
+}
+
+func TestHalfAPlanIsNone(t *testing.T) {
+	s := newSite(t, lookAfter)
+	stop := make(chan struct{})
+	close(stop)
+	s.cfg.Stop = stop
+	plan, out := s.plan()
+	require.True(t, out.Failed)
+	require.True(t, out.Interrupted)
+	require.Empty(t, plan.Lines)
 }
 
 func TestAPlaybookFindsTheCauseOfAFailure(t *testing.T) {

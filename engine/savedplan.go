@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/adbsql/antdbctl/engine/event"
 	"github.com/adbsql/antdbctl/engine/lang"
@@ -40,20 +40,17 @@ func newSavedPlan(book *lang.Runbook, lines []event.StepPlanned) *SavedPlan {
 	}
 }
 
-// variableTexts are the values that were given, as --var would give them. What
-// is sensitive is left out.
+// variableTexts are the values of the variables, as --var would give them. What
+// is sensitive is left out, and null, which --var cannot say.
 func variableTexts(book *lang.Runbook) map[string]string {
 	texts := map[string]string{}
 	for _, v := range book.Variables {
-		if v.Sensitive || v.From == "default" || !v.Value.IsWhollyKnown() {
-			continue
-		}
-		if v.Value.Type() == cty.String && !v.Value.IsNull() {
+		switch {
+		case v.Sensitive || v.Value.IsNull() || !v.Value.IsWhollyKnown():
+		case v.Type == cty.String:
 			texts[v.Name] = v.Value.AsString()
-			continue
-		}
-		if data, err := (ctyjson.SimpleJSONValue{Value: v.Value}).MarshalJSON(); err == nil {
-			texts[v.Name] = string(data)
+		default:
+			texts[v.Name] = string(hclwrite.TokensForValue(v.Value).Bytes())
 		}
 	}
 	return texts

@@ -2,7 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -76,7 +79,7 @@ from there. A saved plan is applied only while the world is still as it was.`,
 			if err != nil {
 				return err
 			}
-			outcome, err := engine.Apply(c.Context(), a.config(approve || saved != nil), book, saved)
+			outcome, err := engine.Apply(c.Context(), a.config(approve), book, saved)
 			return ended(outcome, err)
 		},
 	}
@@ -86,7 +89,8 @@ from there. A saved plan is applied only while the world is still as it was.`,
 	return c
 }
 
-// savedPlan reads path when it is a saved plan, and takes its variables.
+// savedPlan reads path when it is a saved plan, and takes its variables. What
+// it does not hold, because it is sensitive, can be given again.
 func (a *app) savedPlan(path string) (*engine.SavedPlan, error) {
 	if info, err := os.Stat(path); err != nil || info.IsDir() {
 		return nil, nil // load says what is wrong with it
@@ -98,11 +102,13 @@ func (a *app) savedPlan(path string) (*engine.SavedPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(a.vars)+len(a.varFiles) > 0 {
-		return nil, errors.New("a saved plan holds its variables: --var and --var-file cannot be given with it")
+	for _, given := range a.vars {
+		if name, _, _ := strings.Cut(given, "="); slices.Contains(plan.VariableNames(), name) {
+			return nil, fmt.Errorf("a saved plan holds its variables: --var %s cannot be given with it", name)
+		}
 	}
 	for _, name := range plan.VariableNames() {
-		a.vars = append(a.vars, name+"="+plan.Variables[name])
+		a.vars = append(a.vars, name+"="+plan.Variables[name]) // stronger than any --var-file
 	}
 	return plan, nil
 }

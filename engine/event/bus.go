@@ -27,7 +27,7 @@ func NewBus(run string, clock func() time.Time, redactor *secret.Redactor, sinks
 
 // Emit sends e to every sink.
 func (b *Bus) Emit(e Event) {
-	e = b.redact(e)
+	e = b.Redact(e)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.seq++
@@ -37,7 +37,8 @@ func (b *Bus) Emit(e Event) {
 	}
 }
 
-func (b *Bus) redact(e Event) Event {
+// Redact gives e without any known secret: what sinks get to see of it.
+func (b *Bus) Redact(e Event) Event {
 	if _, frequent := e.(StepProgress); frequent {
 		return e // numbers, and an address that was redacted when the step started
 	}
