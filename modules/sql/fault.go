@@ -23,6 +23,7 @@ const (
 	badPassword  = "28P01"
 	badLogin     = "28000"
 	noDatabase   = "3D000"
+	noObject     = "42704"
 	readOnlyTurn = "25006"
 )
 
@@ -68,6 +69,9 @@ func explain(arg string, err error) error {
 	remedy := f.Hint
 	if f.State == readOnlyTurn && remedy == "" {
 		remedy = "sql.query only reads; make changes with sql.role, sql.database or container.exec"
+	}
+	if f.State == noObject && arg == "in_roles" && remedy == "" {
+		remedy = "make that role first, by a sql.role step that in_roles refers to (step.NAME.role)"
 	}
 	var evidence []string
 	if f.Mark != "" {
