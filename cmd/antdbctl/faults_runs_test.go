@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/adbsql/antdbctl/engine/event"
+	"github.com/adbsql/antdbctl/engine/state"
 )
 
 // running is a run of the program that is in the midst of its slow step.
@@ -155,6 +156,7 @@ func TestInterruptedTwiceARunStops(t *testing.T) {
 	require.Equal(t, exitInterrupted, stopped.code, stopped.text)
 	require.Equal(t, []string{"before"}, stopped.steps(event.Changed))
 	require.ElementsMatch(t, []string{"slow", "needs"}, stopped.steps(event.Cancelled))
+	require.Equal(t, state.Failed, b.state().Steps["slow"].Status)
 	b.gone()
 
 	b.write("go", "")

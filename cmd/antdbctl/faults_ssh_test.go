@@ -29,10 +29,15 @@ func newRemote(t *testing.T) *remote {
 
 func newRemoteOf(t *testing.T, name string) *remote {
 	t.Helper()
-	r := &remote{server: conntest.StartSSH(t, conntest.SSHOptions{}), book: fixture(t, name)}
+	return newRemoteOn(conntest.StartSSH(t, conntest.SSHOptions{}), fixture(t, name))
+}
+
+func newRemoteOn(server *conntest.SSHServer, b *book) *remote {
+	b.t.Helper()
+	r := &remote{server: server, book: b}
 	at := r.server.Targets[0]
 	known, err := os.ReadFile(r.server.Settings.KnownHosts[0])
-	require.NoError(t, err)
+	require.NoError(b.t, err)
 	r.write("known_hosts", string(known))
 	r.set("host", fmt.Sprintf("{ address = %q, port = %d }", at.Address, at.Port))
 	r.set("identity", r.server.Key)
