@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -25,6 +27,14 @@ func Diagnose(ctx context.Context, cfg Config, book *lang.Runbook, names []strin
 }
 
 func (r *run) diagnose(ctx context.Context, names []string) error {
+	for _, name := range names {
+		if !slices.ContainsFunc(r.book.Playbooks, func(p *lang.Playbook) bool { return p.Name == name }) {
+			return fmt.Errorf("the runbook has no playbook %q", name)
+		}
+	}
+	if len(r.book.Playbooks) == 0 {
+		return errors.New("the runbook has no playbook, so there is nothing to diagnose with")
+	}
 	var books []*lang.Playbook
 	for _, p := range r.book.Playbooks {
 		if len(names) == 0 || slices.Contains(names, p.Name) {
@@ -36,7 +46,9 @@ func (r *run) diagnose(ctx context.Context, names []string) error {
 		return err
 	}
 	for _, p := range books {
-		r.play(ctx, p)
+		if !r.stopped(ctx) {
+			r.play(ctx, p)
+		}
 	}
 	r.table = newTable(r.book) // what the steps looked like is no result of a diagnosis
 	return nil
@@ -102,14 +114,14 @@ func (r *run) play(ctx context.Context, p *lang.Playbook) {
 	type seen struct {
 		name  string
 		value cty.Value
-		ok    bool
+		all   bool
 	}
 	results := make(chan seen, len(p.Looks))
 	var wg sync.WaitGroup
 	for _, look := range p.Looks {
 		wg.Go(func() {
-			value, ok := r.see(ctx, look)
-			results <- seen{look.Name, value, ok}
+			value, all := r.see(ctx, look)
+			results <- seen{look.Name, value, all}
 		})
 	}
 	wg.Wait()
@@ -117,47 +129,47 @@ func (r *run) play(ctx context.Context, p *lang.Playbook) {
 	scope := r.table.scopeAll(r.scope)
 	done := event.PlaybookFinished{Playbook: p.Name}
 	for s := range results {
-		if !s.ok {
+		if !s.all {
 			done.Blind++
-			continue
 		}
-		scope = scope.WithLook(s.name, s.value)
+		if s.value != cty.NilVal {
+			scope = scope.WithLook(s.name, s.value)
+		}
 	}
 	for _, f := range p.Findings {
 		matched, cause, remedy, diags := f.Eval(scope)
-		evidence, more := f.EvidenceText(scope)
-		if r.report(append(diags, more...)); !matched {
+		if r.report(diags); !matched {
 			continue
 		}
+		evidence, diags := f.EvidenceText(scope)
+		r.report(diags)
 		done.Findings++
 		r.bus.Emit(event.Finding{Playbook: p.Name, Title: f.Label, Cause: cause, Remedy: remedy, Evidence: evidence})
 	}
 	r.bus.Emit(done)
 }
 
-// see takes one look, at every place it is for.
-func (r *run) see(ctx context.Context, look *lang.Step) (cty.Value, bool) {
+// see takes one look, at every place it is for. Where one of several cannot be
+// seen, its value is unknown: findings hold only if they hold without it.
+func (r *run) see(ctx context.Context, look *lang.Step) (value cty.Value, all bool) {
 	ex, diags := look.Expand(r.table.scopeAll(r.scope))
 	if diags.HasErrors() || !ex.Known {
 		r.report(diags)
 		return cty.NilVal, false
 	}
-	values := map[string]cty.Value{}
+	values, all := map[string]cty.Value{}, true
 	for _, i := range ex.Instances {
 		j, err := r.job(i)
 		if err == nil {
-			err = j.open(ctx)
-		}
-		if err == nil {
-			_, err = j.mod.Check(ctx, j.env)
+			_, err = j.check(ctx)
 		}
 		if err == nil {
 			values[i.Key], err = j.value(false)
 		}
 		if err != nil {
 			r.bus.Emit(event.Diagnosed{Diagnostics: r.explain(i, err)})
-			return cty.NilVal, false
+			values[i.Key], all = cty.UnknownVal(look.Entry.ValueType()), false
 		}
 	}
-	return look.Value(values, ex.Keyed), true
+	return look.Value(values, ex.Keyed), all
 }

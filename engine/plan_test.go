@@ -150,3 +150,61 @@ playbook "why" {
 	require.False(t, out.Failed)
 	require.Len(t, of[event.Finding](s.seen), 1)
 }
+
+func TestADiagnosisLivesWithAHostThatIsAway(t *testing.T) {
+	s := newSite(t, hosts+`
+playbook "why" {
+  look "test.look" "logs" {
+    on  = target.nodes
+    key = "log"
+  }
+  finding "one is full" {
+    when     = anytrue([for name, l in look.logs : l.got == "full"])
+    cause    = "full"
+    remedy   = "Make room."
+  }
+  finding "none is full" {
+    when     = !anytrue([for name, l in look.logs : l.got == "full"])
+    cause    = "nothing"
+    remedy   = "Wait."
+    evidence = [regex("absent", look.logs["node1"].got)]
+  }
+}
+`)
+	s.world.down["node2"], s.world.keys["node3/log"] = true, "full"
+	diagnose := func(names ...string) Outcome {
+		out, err := Diagnose(context.Background(), s.cfg, s.load(), names)
+		require.NoError(t, err)
+		return out
+	}
+	require.False(t, diagnose("why").Failed)
+	found := of[event.Finding](s.seen)
+	require.Len(t, found, 1)
+	require.Equal(t, "one is full", found[0].Title)
+	require.Equal(t, 1, of[event.PlaybookFinished](s.seen)[0].Blind)
+	require.Len(t, s.diagnostics(), 1, "of the host that is away; evidence is looked at for what was found alone")
+
+	s.world.keys["node3/log"] = ""
+	diagnose()
+	require.Empty(t, of[event.Finding](s.seen), "node2 may be full")
+
+	require.True(t, diagnose("whi").Failed)
+	require.Contains(t, s.diagnostics()[0].Summary, `no playbook "whi"`)
+}
+
+func TestOutputsKnowThatAStepHasNoInstances(t *testing.T) {
+	s := newSite(t, `
+step "test.thing" "off" {
+  key  = "off"
+  when = false
+}
+step "test.thing" "none" {
+  for_each = []
+  key      = each.key
+}
+output "off" { value = try(step.off.got, "left out") }
+output "none" { value = [for k, v in step.none : v.got] }
+`)
+	require.False(t, s.apply().Failed)
+	require.Equal(t, []event.Output{{Name: "off", Value: "left out"}, {Name: "none", Value: []any{}}}, of[event.RunFinished](s.seen)[0].Outputs)
+}

@@ -216,12 +216,13 @@ func (t *table) failed(step string) bool {
 	return row.whole == event.Failed || slices.Contains(slices.Collect(maps.Values(row.status)), event.Failed)
 }
 
-// scopeAll gives expressions the values of every step that has one.
+// scopeAll gives expressions the values of every step that has one, or that has
+// none because it has no instances.
 func (t *table) scopeAll(base *lang.Scope) *lang.Scope {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for name, row := range t.rows {
-		if row.known && len(row.values) > 0 {
+		if row.known && (len(row.values) > 0 || len(row.instances) == 0) {
 			base = base.WithStep(name, t.book.Step(name).Value(row.values, row.keyed))
 		}
 	}

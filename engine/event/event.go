@@ -136,7 +136,7 @@ type Finding struct {
 type PlaybookFinished struct {
 	Playbook string `json:"playbook"`
 	Findings int    `json:"findings"`
-	Blind    int    `json:"blind"` // looks that could not be taken
+	Blind    int    `json:"blind"` // looks that could not be taken everywhere
 }
 
 // RunFinished closes the stream.
