@@ -12,7 +12,7 @@ import (
 )
 
 //go:embed init.hcl
-var firstRunbook []byte
+var firstRunbook string
 
 func (a *app) initCommand() *cobra.Command {
 	return &cobra.Command{
@@ -25,8 +25,8 @@ func (a *app) initCommand() *cobra.Command {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				return err
 			}
-			for name, text := range map[string][]byte{"runbook.hcl": firstRunbook, ".gitignore": []byte(".antdbctl/\n")} {
-				if err := create(filepath.Join(dir, name), text); err != nil {
+			for _, file := range []struct{ name, text string }{{"runbook.hcl", firstRunbook}, {".gitignore", ".antdbctl/\n"}} {
+				if err := create(filepath.Join(dir, file.name), file.text); err != nil {
 					return err
 				}
 			}
@@ -38,7 +38,7 @@ func (a *app) initCommand() *cobra.Command {
 
 // create writes a new file and never touches one that is there; a .gitignore
 // that is there already is the user's business.
-func create(file string, text []byte) error {
+func create(file, text string) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		if filepath.Base(file) == ".gitignore" {
@@ -49,6 +49,6 @@ func create(file string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
+	_, err = f.WriteString(text)
 	return errors.Join(err, f.Close())
 }

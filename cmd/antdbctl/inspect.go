@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
@@ -29,11 +31,14 @@ func (a *app) showCommand() *cobra.Command {
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				if plan, err := engine.LoadPlan(args[0]); err == nil {
-					plan.Show(a.sink())
-					return nil
+				plan, err := engine.LoadPlan(args[0])
+				if errors.Is(err, fs.ErrNotExist) {
+					return engine.Replay(dir, args[0], a.sink())
 				}
-				return engine.Replay(dir, args[0], a.sink())
+				if err == nil {
+					plan.Show(a.sink())
+				}
+				return err
 			}
 			ids, err := engine.Runs(dir)
 			if err != nil {
