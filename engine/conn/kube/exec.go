@@ -92,13 +92,22 @@ command -v runuser >/dev/null 2>&1 && exec runuser -u "$user" -- "$@"
 command -v setpriv >/dev/null 2>&1 && exec setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups -- "$@"
 exec su -s /bin/sh "$user" -c 'exec "$@"' -- sh "$@"`
 
+// drain runs the rest of its arguments and then reads what they left of stdin:
+// where a command ends with much of it unread, the stream stands still and its
+// status never comes (seen with Kubernetes 1.34 over WebSocket).
+const drain = `"$@"; status=$?; cat >/dev/null; exit "$status"`
+
 // wire is the argument vector and the stdin by which cmd goes to the container.
 func wire(cmd conn.Cmd) ([]string, io.Reader, error) {
 	var start shell.Start
 	if cmd.User != "" {
 		start.Prefix = []string{"sh", "-c", become, "sh", cmd.User}
 	}
-	return shell.Wrap(cmd, start)
+	args, stdin, err := shell.Wrap(cmd, start)
+	if err == nil && cmd.Stdin != nil {
+		args = append([]string{"sh", "-c", drain, "sh"}, args...)
+	}
+	return args, stdin, err
 }
 
 // Files are kept by sh in the container.
