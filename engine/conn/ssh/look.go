@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -64,21 +65,37 @@ func (h *Host) look(ctx context.Context, cmd conn.Cmd) (res conn.Result, err err
 	if s.ch == nil && s.open(ctx, l) != nil {
 		return res, nil, false
 	}
-	stop := context.AfterFunc(ctx, func() { _ = s.ch.Close() })
-	stdout, stderr, code, err := s.ask(cmd)
-	if !stop() || err != nil {
-		_ = s.ch.Close()
-		s.ch = nil
-		if ctx.Err() != nil {
-			return res, fmt.Errorf("%s: %w", cmd.Args[0], context.Cause(ctx)), true
+	answered := make(chan seen, 1)
+	go func(s lookShell) { answered <- s.ask(cmd) }(*s)
+	select {
+	case a := <-answered:
+		if a.err != nil {
+			s.drop()
+			return res, nil, false
 		}
-		return res, nil, false
+		out := conn.NewOutput(cmd)
+		_, _ = out.Stdout().Write(a.stdout) // memory takes all
+		_, _ = out.Stderr().Write(a.stderr)
+		res, err = out.Finish(a.code)
+		return res, err, true
+	case <-ctx.Done():
+		// The look is left to end by itself: it is short and changes nothing.
+		s.drop()
+		return res, fmt.Errorf("%s: %w", cmd.Args[0], context.Cause(ctx)), true
 	}
-	out := conn.NewOutput(cmd)
-	_, _ = out.Stdout().Write(stdout) // memory takes all
-	_, _ = out.Stderr().Write(stderr)
-	res, err = out.Finish(code)
-	return res, err, true
+}
+
+// drop gives the shell up; the next look starts another.
+func (s *lookShell) drop() {
+	_ = s.ch.Close()
+	s.ch = nil
+}
+
+// seen is what came of a look.
+type seen struct {
+	stdout, stderr []byte
+	code           int
+	err            error
 }
 
 // open starts the shell.
@@ -99,30 +116,29 @@ func (s *lookShell) open(ctx context.Context, l *link) error {
 
 // ask sends one script and waits for its answer. The script runs in a subshell,
 // so it can neither end the shell nor leave anything in it.
-func (s *lookShell) ask(cmd conn.Cmd) (stdout, stderr []byte, code int, err error) {
+func (s *lookShell) ask(cmd conn.Cmd) (a seen) {
 	script, args := cmd.Args[2], cmd.Args[4:]
 	line := "(set -- " + shell.Quote(args...) + "; eval " + shell.Quote(script) + ") </dev/null\n" +
 		"printf '\\n" + s.mark + " %s\\n' $?; printf '\\n" + s.mark + "\\n' >&2\n"
-	if _, err := io.WriteString(s.ch, line); err != nil {
-		return nil, nil, 0, err
+	if _, a.err = io.WriteString(s.ch, line); a.err != nil {
+		return a
 	}
 	complaints := make(chan error, 1)
 	go func() {
 		var err error
-		stderr, _, err = s.until(s.err)
+		a.stderr, _, err = s.until(s.err)
 		complaints <- err
 	}()
-	stdout, status, err := s.until(s.out)
-	if err != nil {
+	var status string
+	a.stdout, status, a.err = s.until(s.out)
+	if a.err != nil {
 		_ = s.ch.Close() // which ends the other reader as well
-		<-complaints
-		return nil, nil, 0, err
 	}
-	if err := <-complaints; err != nil {
-		return nil, nil, 0, err
+	a.err = errors.Join(a.err, <-complaints)
+	if a.err == nil {
+		a.code, a.err = strconv.Atoi(status)
 	}
-	code, err = strconv.Atoi(status)
-	return stdout, stderr, code, err
+	return a
 }
 
 // until reads up to the line that begins with the mark, and gives what came

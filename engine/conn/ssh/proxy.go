@@ -45,12 +45,17 @@ func startProxy(command string) (net.Conn, error) {
 // complaint is what the command said last; it is complete after Close.
 func (c *proxyConn) complaint() string { return c.stderr.String() }
 
+// lastWordsTime is how long a command whose input has ended may take to say why
+// and to end by itself.
+const lastWordsTime = 300 * time.Millisecond
+
 // Close ends the command.
 func (c *proxyConn) Close() error {
 	c.once.Do(func() {
 		_ = c.WriteCloser.Close()
-		_ = syscall.Kill(-c.process.Process.Pid, syscall.SIGTERM)
+		kill := time.AfterFunc(lastWordsTime, func() { _ = syscall.Kill(-c.process.Process.Pid, syscall.SIGTERM) })
 		_ = c.process.Wait()
+		kill.Stop()
 	})
 	return nil
 }

@@ -108,11 +108,10 @@ func (h *Host) finish(p *running, out *conn.Output, group *groupLine, b become) 
 	_ = group.flush() // what the writer says to it, it said before
 	switch {
 	case p.code >= 0:
-	case p.failure() != nil && !l.isLost():
-		return out.Result(), p.failure()
 	default:
-		// No word about the end: the host is gone, or sshd does not know.
-		if !l.ping(5 * time.Second) {
+		// No word about the end: the host is gone, or we broke it off, or sshd
+		// does not know.
+		if l.isLost() || !l.ping(5*time.Second) {
 			return out.Result(), h.lostOr(l, io.ErrUnexpectedEOF)
 		}
 	}
