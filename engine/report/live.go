@@ -53,7 +53,7 @@ func (l *Live) Emit(e event.Envelope) {
 		l.lanes.at(ev.Address, func(h *hostLane) { h.done, h.total, h.unit = ev.Done, ev.Total, ev.Unit })
 		return
 	case event.StepLog:
-		l.lanes.at(ev.Address, func(h *hostLane) { h.log = ev.Line })
+		l.lanes.at(ev.Address, func(h *hostLane) { h.log = visible(ansi.Strip(ev.Line)) })
 		return
 	case event.StepFinished:
 		l.lanes.remove(ev.Address)

@@ -116,16 +116,26 @@ func (t *Text) verdict(n map[event.Status]int) string {
 	return text
 }
 
+// longestDiff is how many lines of one difference are shown, without --verbose.
+const longestDiff = 100
+
 // printDiff shows a difference as lines of - and +.
 func (t *Text) printDiff(d module.Diff) {
-	if !strings.Contains(d.Before, "\n") && !strings.Contains(d.After, "\n") {
-		t.printf("      %s: %s → %s\n", d.Path, quoteEmpty(d.Before), quoteEmpty(d.After))
+	before, after := visible(d.Before), visible(d.After)
+	if !strings.Contains(before, "\n") && !strings.Contains(after, "\n") {
+		t.printf("      %s: %s → %s\n", d.Path, quoteEmpty(before), quoteEmpty(after))
 		return
 	}
-	text := string(diff.Diff("", []byte(ended(d.Before)), "", []byte(ended(d.After))))
-	for n, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+	text := string(diff.Diff("", []byte(ended(before)), "", []byte(ended(after))))
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	lines = lines[min(3, len(lines)):] // the file headers: the summary has said it
+	more := 0
+	if len(lines) > longestDiff && !t.opts.Verbose {
+		lines, more = lines[:longestDiff], len(lines)-longestDiff
+	}
+	for _, line := range lines {
 		switch {
-		case n < 3 || line == "": // the file headers: the summary has said it
+		case line == "":
 		case line[0] == '+':
 			t.printf("      %s\n", t.good(line))
 		case line[0] == '-':
@@ -133,6 +143,9 @@ func (t *Text) printDiff(d module.Diff) {
 		default:
 			t.printf("      %s\n", t.dim(line))
 		}
+	}
+	if more > 0 {
+		t.printf("      %s\n", t.dim(fmt.Sprintf("… %s more (--verbose shows them)", plural(more, "line"))))
 	}
 }
 

@@ -103,6 +103,24 @@ func TestLiveLeavesTheSameLinesBehind(t *testing.T) {
 	}
 }
 
+func TestADiffShowsWhatATerminalWouldHideAndNoMoreThanOneReads(t *testing.T) {
+	story := []event.Event{
+		event.RunStarted{Command: "plan", Steps: 3},
+		planned("ends", "n", event.Certain, module.Update, "", module.Diff{Path: "content", Before: "a\r\nb\n", After: "a\nb\n"}),
+		planned("clear", "n", event.Certain, module.Update, "", module.Diff{Path: "motd", Before: "x", After: "\x1b[2J"}),
+		planned("big", "n", event.Certain, module.Create, "", module.Diff{Path: "content", After: strings.Repeat("line\n", 5000)}),
+		event.PlanFinished{},
+	}
+	var short, long bytes.Buffer
+	tell(report.NewText(&short, report.Options{}), story)
+	tell(report.NewText(&long, report.Options{Verbose: true}), story)
+	require.Contains(t, short.String(), "-a␍\n")
+	require.Contains(t, short.String(), "motd: x → ␛[2J\n")
+	require.Equal(t, 99, strings.Count(short.String(), "+line"))
+	require.Contains(t, short.String(), "4901 lines more (--verbose shows them)")
+	require.Equal(t, 5000, strings.Count(long.String(), "+line"))
+}
+
 func TestJSONLinesHoldEveryEvent(t *testing.T) {
 	var out bytes.Buffer
 	sink := report.NewJSONLines(&out)

@@ -83,3 +83,22 @@ func plural(n int, noun string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
+
+// visible makes what was read somewhere safe for a terminal and shows what one
+// would not see: control characters become their pictures, as ␍ for a carriage
+// return. Tabs and line ends stay.
+func visible(text string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '\n' || c == '\t':
+			return c
+		case c < ' ':
+			return '␀' + c
+		case c == 0x7f:
+			return '␡'
+		case c > 0x7f && c < 0xa0:
+			return '\ufffd'
+		}
+		return c
+	}, text)
+}

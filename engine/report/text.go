@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"github.com/adbsql/antdbctl/engine/diag"
 	"github.com/adbsql/antdbctl/engine/event"
 )
@@ -64,7 +66,7 @@ func (t *Text) Emit(e event.Envelope) {
 	case event.StepLog:
 		t.logs[ev.Address] = true
 		if !t.opts.Quiet {
-			t.printf("    %s %s\n", t.dim(ev.Address+" │"), ev.Line)
+			t.printf("    %s %s\n", t.dim(ev.Address+" │"), visible(ansi.Strip(ev.Line)))
 		}
 	case event.StepFinished:
 		t.printFinished(ev)
@@ -133,7 +135,7 @@ func (t *Text) printFinding(f event.Finding) {
 		if n == 0 {
 			label = "Evidence "
 		}
-		t.printf("  %s%s\n", label, line)
+		t.printf("  %s%s\n", label, visible(line))
 	}
 	if f.Remedy != "" {
 		t.printf("  Remedy   %s\n", f.Remedy)
