@@ -73,7 +73,11 @@ func (r *run) addEvidence(d *diag.Diagnostic, err error) {
 func runFault(err error) *hcl.Diagnostic {
 	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: err.Error()}
 	remedy := ""
+	var evidence []string
+	var explained *module.Explained
 	switch {
+	case errors.As(err, &explained):
+		remedy, evidence = explained.Remedy, explained.Evidence
 	case errors.As(err, new(*state.LockedError)):
 		remedy = "wait until that run ends, or end its process: the lock goes with it"
 	case errors.Is(err, state.ErrDamaged):
@@ -82,7 +86,7 @@ func runFault(err error) *hcl.Diagnostic {
 	case errors.Is(err, state.ErrMoved):
 		remedy = "apply again: it goes on from what is there"
 	}
-	d.Extra = &diag.Extra{Remedy: remedy}
+	d.Extra = &diag.Extra{Remedy: remedy, Evidence: evidence}
 	return d
 }
 

@@ -82,7 +82,8 @@ func TestASavedPlanIsRefusedWhenTheWorldHasMoved(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, out.Failed)
 	require.Contains(t, s.diagnostics()[0].Summary, "the world has moved")
-	require.Contains(t, s.diagnostics()[0].Summary, "a: planned certain (set a), now certain (set a)")
+	require.Contains(t, s.diagnostics()[0].Evidence, "a: planned certain (set a), now the same with another difference")
+	require.Equal(t, "plan again", s.diagnostics()[0].Remedy)
 	require.Empty(t, s.world.log)
 
 	s.write(lookAfter + "# a comment\n")

@@ -8,13 +8,13 @@ import (
 	"os"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/adbsql/antdbctl/engine/event"
 	"github.com/adbsql/antdbctl/engine/lang"
+	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/state"
 )
 
@@ -105,7 +105,7 @@ func (p *SavedPlan) moved(book *lang.Runbook, now []event.StepPlanned) error {
 		case !ok:
 			differences = append(differences, fmt.Sprintf("%s: new, %s", line.Address, describe(line)))
 		case !sameLine(was, line):
-			differences = append(differences, fmt.Sprintf("%s: planned %s, now %s", line.Address, describe(was), describe(line)))
+			differences = append(differences, fmt.Sprintf("%s: planned %s, now %s", line.Address, describe(was), describeAgain(was, line)))
 		}
 	}
 	for _, line := range p.Lines {
@@ -116,12 +116,20 @@ func (p *SavedPlan) moved(book *lang.Runbook, now []event.StepPlanned) error {
 	if differences == nil {
 		return nil
 	}
-	return fmt.Errorf("the world has moved since this plan was made, so it was not applied; plan again:\n  %s", strings.Join(differences, "\n  "))
+	return module.Explain(errors.New("the world has moved since this plan was made, so it was not applied"), "plan again", differences...)
 }
 
 func sameLine(a, b event.StepPlanned) bool {
 	return a.Status == b.Status && a.Action == b.Action && a.Summary == b.Summary && a.Target == b.Target &&
 		len(a.Diff) == len(b.Diff) && (len(a.Diff) == 0 || reflect.DeepEqual(a.Diff, b.Diff))
+}
+
+// describeAgain is describe for a line that must read otherwise than was.
+func describeAgain(was, now event.StepPlanned) string {
+	if text := describe(now); text != describe(was) {
+		return text
+	}
+	return "the same with another difference"
 }
 
 func describe(line event.StepPlanned) string {
