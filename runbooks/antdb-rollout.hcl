@@ -226,6 +226,7 @@ step "sql.role" "testuser" {
   on       = step.cluster.primary
   role     = "testuser"
   password = secret.testuser
+  keep     = true # the operator made it, and it goes with the cluster
 }
 
 step "sql.query" "version" {

@@ -42,7 +42,7 @@ func newSite(t *testing.T, cluster string) *site {
 	if testing.Short() {
 		t.Skip("needs the lab")
 	}
-	s := &site{t: t, lab: os.Getenv("ANTDBCTL_LAB_DIR"), password: rand.Text(), vars: []string{"--var", "cluster=" + cluster, "--var", "keep_data=false"}}
+	s := &site{t: t, lab: os.Getenv("ANTDBCTL_LAB_DIR"), password: rand.Text(), vars: []string{"--var", "cluster=" + cluster, "--var", "image=crunchydata/antdb-ha:" + cluster, "--var", "keep_data=false"}}
 	if s.lab == "" {
 		s.lab = "/run/antdbctl-lab"
 	}
@@ -189,9 +189,6 @@ func (s *site) versions() string {
 func TestANodeWithoutSSHFailsAloneAndTheNextApplyFinishes(t *testing.T) {
 	s := newSite(t, "lost")
 	t.Cleanup(s.destroy)
-	for _, node := range []string{"node1", "node2"} {
-		s.node(node, "sh", "-c", "ctr -n k8s.io images rm docker.io/crunchydata/antdb-ha:latest")
-	}
 	stopSSH := "kill $(cat /run/sshd.pid); pkill -f '^sshd: root@'"
 	start := func() { s.node("node2", "sh", "-c", "pgrep -F /run/sshd.pid >/dev/null 2>&1 || /usr/sbin/sshd") }
 	t.Cleanup(start)
@@ -204,7 +201,7 @@ func TestANodeWithoutSSHFailsAloneAndTheNextApplyFinishes(t *testing.T) {
 	require.Equal(t, 1, lost.code, lost.text)
 	require.Equal(t, event.Failed, lost.finished(`nodes["node2"]`).Status)
 	require.Equal(t, event.Changed, lost.finished(`nodes["node1"]`).Status)
-	require.Equal(t, event.Unchanged, lost.finished(`nodes["node3"]`).Status)
+	require.Equal(t, event.Changed, lost.finished(`nodes["node3"]`).Status)
 	require.Equal(t, event.Skipped, lost.finished("cluster").Status)
 	fault := lost.finished(`nodes["node2"]`).Diagnostics[0]
 	require.Equal(t, "node2", fault.Host)
