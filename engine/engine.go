@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -163,18 +164,16 @@ func (r *run) finish(ctx context.Context, command string, err error) (Outcome, e
 	out.Failed = err != nil || out.Counts[event.Failed] > 0 || out.Counts[event.Skipped] > 0
 	out.Changes = out.Counts[event.Certain]+out.Counts[event.Expected]+out.Counts[event.Deferred] > 0
 	done := event.RunFinished{
-		Command: command, OK: !out.Failed && !out.Interrupted, Interrupted: out.Interrupted, Counts: out.Counts,
+		Command: command, OK: !out.Failed && !out.Interrupted, Interrupted: out.Interrupted, Declined: declined, Counts: out.Counts,
 		Seconds: r.Clock().Sub(r.started).Seconds(), RoundTrips: r.trips.Load(),
 	}
 	if command == "apply" && done.OK {
 		done.Outputs = r.outputs()
 	}
-	if !declined {
-		r.bus.Emit(done)
-	}
+	r.bus.Emit(done)
 	logged := r.logfile.Close()
 	if declined {
-		return out, err
+		return out, errors.Join(err, logged)
 	}
 	return out, logged
 }
@@ -186,6 +185,10 @@ func newRunID(now time.Time) string {
 
 // whoami names this process for locks.
 func whoami(command string, now time.Time) state.Owner {
-	host, _ := os.Hostname()
-	return state.Owner{User: os.Getenv("USER"), Host: host, PID: os.Getpid(), Command: command, Since: now}
+	host, _ := os.Hostname() // who it is helps, but the lock stands without it
+	name := os.Getenv("USER")
+	if u, err := user.Current(); err == nil && name == "" { // as in cron jobs and containers
+		name = u.Username
+	}
+	return state.Owner{User: name, Host: host, PID: os.Getpid(), Command: command, Since: now}
 }
