@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/user"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,14 +76,16 @@ func (r *running) wait() ran {
 
 func TestFaultTwoAppliesAtOnce(t *testing.T) {
 	b := fixture(t, "runs.hcl")
-	b.env = append(b.env, "USER=dba")
+	b.env = append(b.env, "USER=")
+	me, err := user.Current()
+	require.NoError(t, err)
 	first := midst(b)
 	second := b.apply()
 	require.Equal(t, exitError, second.code, second.text)
 	require.Empty(t, second.steps(event.Changed))
 	told := second.diagnostics()
 	require.Len(t, told, 1, second.text)
-	require.Contains(t, told[0].Summary, fmt.Sprintf("apply by dba on %s (pid %d) since ", hostname(t), first.cmd.Process.Pid))
+	require.Contains(t, told[0].Summary, fmt.Sprintf("apply by %s on %s (pid %d) since ", me.Username, hostname(t), first.cmd.Process.Pid))
 	require.Contains(t, told[0].Remedy, "wait until that run ends")
 
 	b.write("go", "")
