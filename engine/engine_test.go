@@ -243,6 +243,7 @@ func TestNothingHappensWithoutApproval(t *testing.T) {
 	_, err := Apply(context.Background(), s.cfg, s.load(), nil)
 	require.ErrorIs(t, err, ErrDeclined)
 	require.Empty(t, s.world.log)
+	require.True(t, of[event.RunFinished](s.seen)[0].Declined)
 	s.cfg.Approve = nil
 	_, err = Apply(context.Background(), s.cfg, s.load(), nil)
 	require.ErrorIs(t, err, ErrDeclined)

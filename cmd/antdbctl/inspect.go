@@ -60,7 +60,7 @@ type summary struct {
 	Time    time.Time            `json:"time"`
 	Command string               `json:"command"`
 	Runbook string               `json:"runbook"`
-	Result  string               `json:"result"` // done, failed, interrupted, or "unfinished" when its process died
+	Result  string               `json:"result"` // done, failed, declined, interrupted, or "unfinished" when its process died
 	Counts  map[event.Status]int `json:"counts,omitempty"`
 	Seconds float64              `json:"seconds"`
 }
@@ -71,9 +71,12 @@ func (s *summary) Emit(e event.Envelope) {
 		s.Run, s.Time, s.Command, s.Runbook, s.Result = e.Run, e.Time, ev.Command, ev.Runbook, "unfinished"
 	case event.RunFinished:
 		s.Counts, s.Seconds, s.Result = ev.Counts, ev.Seconds, "failed"
-		if ev.Interrupted {
+		switch {
+		case ev.Declined:
+			s.Result = "declined"
+		case ev.Interrupted:
 			s.Result = "interrupted"
-		} else if ev.OK {
+		case ev.OK:
 			s.Result = "done"
 		}
 	}

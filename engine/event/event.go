@@ -144,6 +144,7 @@ type RunFinished struct {
 	Command     string         `json:"command"`
 	OK          bool           `json:"ok"`
 	Interrupted bool           `json:"interrupted,omitempty"`
+	Declined    bool           `json:"declined,omitempty"` // the operator did not approve, so nothing was changed
 	Counts      map[Status]int `json:"counts"`
 	Seconds     float64        `json:"seconds"`
 	RoundTrips  int64          `json:"round_trips"` // commands run on targets

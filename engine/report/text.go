@@ -156,12 +156,16 @@ func (t *Text) printPlaybook(p event.PlaybookFinished) {
 func (t *Text) printEnd(run string, f event.RunFinished) {
 	n := f.Counts
 	switch {
-	case f.Command == "plan" || f.Command == "diagnose" && f.OK:
+	case f.Command == "plan" || f.Command == "diagnose" && f.OK || f.Declined:
 		return
 	case f.Interrupted:
 		t.printf("\n%s %s. Applying again goes on from here.\n", t.warn("Interrupted:"), t.tally(n))
+	case !f.OK && n[event.Failed]+n[event.Changed]+n[event.Destroyed] == 0:
+		t.printf("\n%s\n", t.bad("Nothing was changed."))
+	case !f.OK && f.Command != "apply":
+		t.printf("\n%s.\n", t.bad(t.tally(n)))
 	case !f.OK:
-		t.printf("\n%s. %s\n", t.bad(t.tally(n)), "Applying again goes on from here.")
+		t.printf("\n%s. Applying again goes on from here.\n", t.bad(t.tally(n)))
 	case n[event.Changed]+n[event.Destroyed] == 0:
 		t.printf("\n%s · proved in %s with %s\n", t.good(plural(n[event.Unchanged], "instance")+" unchanged"), seconds(f.Seconds), plural(int(f.RoundTrips), "round trip"))
 	default:
