@@ -36,7 +36,8 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	stop           <-chan struct{}
-	live           *report.Live // nil off a terminal
+	live           *report.Live      // nil off a terminal
+	lines          *report.JSONLines // nil without --json
 	asking         sync.Mutex
 
 	vars     []string
@@ -128,7 +129,8 @@ func openers() map[string]conn.Opener {
 
 func (a *app) sink() event.Sink {
 	if a.json {
-		return report.NewJSONLines(a.stdout)
+		a.lines = report.NewJSONLines(a.stdout)
+		return a.lines
 	}
 	opts := report.Options{Color: a.colored(a.stdout), Width: width(a.stdout), Verbose: a.verbose}
 	if terminal(a.stdout) && os.Getenv("TERM") != "dumb" {

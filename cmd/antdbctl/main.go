@@ -39,6 +39,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
+	if err == nil && app.lines != nil {
+		err = app.lines.Err() // a reader who got half of it must hear so
+	}
 	var coded exit
 	switch {
 	case err == nil:
