@@ -75,6 +75,7 @@ type run struct {
 	trips   atomic.Int64
 	table   *table
 	diary   *diary
+	lines   keeper[event.StepPlanned] // what was planned, by address
 }
 
 // open prepares a run: a run log, secrets, connections and the state.

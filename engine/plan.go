@@ -29,8 +29,7 @@ func Plan(ctx context.Context, cfg Config, book *lang.Runbook) (*SavedPlan, Outc
 
 // plan walks the runbook, only looking.
 func (r *run) plan(ctx context.Context) ([]event.StepPlanned, error) {
-	p := &planner{run: r}
-	if err := r.walk(ctx, r.book.Steps, false, p.look); err != nil {
+	if err := r.walk(ctx, r.book.Steps, false, planner{r}.look); err != nil {
 		return nil, err
 	}
 	counts := r.table.counts()
@@ -38,17 +37,14 @@ func (r *run) plan(ctx context.Context) ([]event.StepPlanned, error) {
 	if counts[event.Failed] > 0 || r.stopped(ctx) {
 		return nil, errReported // half a plan is none
 	}
-	lines := p.sorted()
+	lines := r.lines.sorted()
 	for n, line := range lines {
 		lines[n] = r.bus.Redact(line).(event.StepPlanned) // they may go into a file
 	}
 	return lines, nil
 }
 
-type planner struct {
-	*run
-	keeper[event.StepPlanned]
-}
+type planner struct{ *run }
 
 // look checks one instance and says what its apply would do.
 //
@@ -56,7 +52,7 @@ type planner struct {
 // still has something to do. What cannot be looked at before such a step is
 // done is deferred, also when looking fails. And an instance that looks done
 // while a step that it needs has something to do counts as deferred too.
-func (p *planner) look(ctx context.Context, i *lang.Instance) error {
+func (p planner) look(ctx context.Context, i *lang.Instance) error {
 	line := event.StepPlanned{Waits: p.table.waits(i)}
 	j, err := p.job(i)
 	entry := i.Step.Entry
@@ -113,16 +109,21 @@ func (j *job) survey(ctx context.Context, line *event.StepPlanned) error {
 	return nil
 }
 
-func (p *planner) note(i *lang.Instance, line event.StepPlanned, value cty.Value) error {
+func (p planner) note(i *lang.Instance, line event.StepPlanned, value cty.Value) error {
 	line.Address, line.Step, line.Module, line.Target = i.Address(), i.Step.Name, i.Step.Entry.Name, i.Target.String()
 	line.Outward = i.Step.Entry.Outward && line.Status != event.Unchanged
 	p.table.over(i, line.Status, value, line.Status != event.Unchanged)
-	p.keep(line.Address, line)
-	p.bus.Emit(line)
+	p.announce(line)
 	return nil
 }
 
-func (p *planner) fail(i *lang.Instance, err error) error {
+// announce adds a line to the plan.
+func (r *run) announce(line event.StepPlanned) {
+	r.lines.keep(line.Address, line)
+	r.bus.Emit(line)
+}
+
+func (p planner) fail(i *lang.Instance, err error) error {
 	p.finishInstance(i, event.StepFinished{Status: event.Failed, Diagnostics: p.explain(i, err)})
 	return err
 }

@@ -92,15 +92,12 @@ func TestPropertyAPlanComesTrue(t *testing.T) {
 		plan, out := s.plan()
 		require.Equal(t, before, s.world.keys, "a plan changes nothing")
 		require.Empty(t, s.world.log)
-		planned := map[string]event.Status{}
+		planned, wholes := map[string]event.Status{}, map[string]bool{}
 		for _, line := range plan.Lines {
-			planned[line.Address] = line.Status
-		}
-		wholes := map[string]bool{}
-		for _, line := range of[event.StepPlanned](s.seen) {
 			wholes[line.Step] = line.Target == ""
 			planned[line.Address] = line.Status
 		}
+		require.Len(t, of[event.StepPlanned](s.seen), len(plan.Lines), "what is shown is what is saved")
 		require.Equal(t, tally(planned), out.Counts)
 
 		out = s.apply()

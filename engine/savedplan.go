@@ -150,6 +150,7 @@ func (p *SavedPlan) Show(sink event.Sink) {
 		counts[line.Status]++
 		targets[line.Target], steps[line.Step] = true, true
 	}
+	delete(targets, "") // where a deferred step works may not be known
 	sink.Emit(event.Envelope{Event: event.RunStarted{Command: "plan", Runbook: p.Name, Path: p.Runbook, Digest: p.Digest, Steps: len(steps)}})
 	for _, line := range p.Lines {
 		sink.Emit(event.Envelope{Event: line})

@@ -133,8 +133,8 @@ func (w *walker) expand(st *lang.Step) ([]dag.Node, error) {
 	return append(nodes, end), nil
 }
 
-// unknown is a step whose instances cannot be known yet. Only a plan meets one:
-// in an apply, all that an expansion refers to is over before it.
+// unknown is a step whose instances cannot be known yet. An apply never meets one:
+// there, all that an expansion refers to is over before it.
 func (w *walker) unknown(st *lang.Step) error {
 	var waits []string
 	for _, need := range st.Needs {
@@ -143,8 +143,8 @@ func (w *walker) unknown(st *lang.Step) error {
 		}
 	}
 	w.table.whole(st.Name, event.Deferred)
-	w.bus.Emit(event.StepPlanned{
-		Address: st.Name, Step: st.Name, Module: st.Entry.Name, Status: event.Deferred, Waits: waits,
+	w.announce(event.StepPlanned{
+		Address: st.Name, Step: st.Name, Module: st.Entry.Name, Status: event.Deferred, Waits: waits, Outward: st.Entry.Outward,
 		Summary: "where it works is not known before " + strings.Join(waits, ", "),
 	})
 	return nil
