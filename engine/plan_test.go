@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,6 +59,26 @@ func TestWhatLooksDoneBehindAChangeIsDeferred(t *testing.T) {
 	s.world.keys["local/other"] = "on"
 	plan, _ := s.plan()
 	require.Contains(t, planned(plan), "other deferred looks done; checked again after a")
+}
+
+func TestThatAStepHasNoInstancesIsNotBelievedBeforeWhatDecidesOnIt(t *testing.T) {
+	s := newSite(t, lookAfter+`
+step "test.thing" "perhaps" {
+  key  = "perhaps"
+  when = step.other.got == "off"
+}
+step "test.thing" "behind" {
+  key   = "behind"
+  after = [step.perhaps]
+}
+`)
+	s.world.keys["local/other"] = "on"
+	plan, _ := s.plan()
+	require.Contains(t, planned(plan), "perhaps deferred where it works is not known before other")
+	require.Contains(t, planned(plan), "behind expected set behind")
+	s.apply()
+	plan, _ = s.plan()
+	require.NotContains(t, strings.Join(planned(plan), "\n"), "perhaps")
 }
 
 func TestASavedPlanIsAppliedWhileTheWorldStandsStill(t *testing.T) {

@@ -148,6 +148,15 @@ func (t *table) waits(i *lang.Instance) []string {
 	return names
 }
 
+// unsettled reports whether what decides on the instances of st may still move.
+func (t *table) unsettled(st *lang.Step) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(st.Needs, func(need lang.Need) bool {
+		return need.Expansion && slices.Contains(slices.Collect(maps.Values(t.rows[need.Step].pending)), true)
+	})
+}
+
 func (r *row) hasKey(key string) bool {
 	return slices.ContainsFunc(r.instances, func(i *lang.Instance) bool { return i.Key == key })
 }

@@ -104,7 +104,7 @@ func (w *walker) expand(st *lang.Step) ([]dag.Node, error) {
 		w.finishWhole(st, event.Failed, diag.From(diags, w.book.Sources), "")
 		return nil, errReported
 	}
-	if !ex.Known {
+	if !ex.Known || len(ex.Instances) == 0 && w.table.unsettled(st) {
 		return nil, w.unknown(st)
 	}
 	w.table.expanded(st.Name, ex)
