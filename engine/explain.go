@@ -98,6 +98,8 @@ func lines(text string) []string {
 	return strings.Split(text, "\n")
 }
 
+// sprintf leaves a text without arguments as it is: logs of tools hold percent
+// signs that are no verbs.
 func sprintf(format string, args ...any) string {
 	if len(args) == 0 {
 		return format

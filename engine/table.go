@@ -161,7 +161,7 @@ func (r *row) hasKey(key string) bool {
 	return slices.ContainsFunc(r.instances, func(i *lang.Instance) bool { return i.Key == key })
 }
 
-// failures counts the instances among addresses that failed.
+// failures counts those of instances that failed.
 func (t *table) failures(instances []*lang.Instance) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

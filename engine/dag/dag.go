@@ -37,9 +37,10 @@ var ErrSkipped = errors.New("a step it needs did not succeed")
 // Walk visits every node once all it needs have succeeded, at most limit at a
 // time. A node that needs a failed one is not visited: its result is
 // ErrSkipped. Once ctx is done no new visit starts, and the result of the rest
-// is the context's error, also of those that need what was cancelled. Walk returns every node's result; it returns an
-// error, having visited nothing, when the graph has a cycle or a need that is
-// nowhere.
+// is the context's error, also of those that need what was cancelled.
+//
+// Walk returns every node's result; it returns an error, having visited
+// nothing, when the graph has a cycle or a need that is nowhere.
 func Walk(ctx context.Context, nodes []Node, limit int, visit Visit) (map[string]error, error) {
 	w := &walk{entries: map[string]*entry{}, results: map[string]error{}, limit: max(limit, 1)}
 	if err := w.add(nodes, false); err != nil {
