@@ -105,7 +105,7 @@ func (s *site) apply() result { s.t.Helper(); return s.run("apply", nil, "--auto
 
 func (s *site) destroy() {
 	s.t.Helper()
-	out := s.run("destroy", nil, "--auto-approve")
+	out := s.run("destroy", nil, "--auto-approve", "--all")
 	require.Zero(s.t, out.code, out.text)
 }
 
