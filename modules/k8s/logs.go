@@ -3,6 +3,7 @@ package k8s
 import (
 	"context"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -83,7 +84,7 @@ func (l *Logs) Check(ctx context.Context, env *module.Env) (module.Change, error
 	}
 	raw, err := c.Clientset().CoreV1().Pods(c.namespace).GetLogs(pod.Name, options).DoRaw(ctx)
 	if err != nil && !(l.Previous && neverEnded(pod, container)) {
-		return module.NoChange, module.Explain(fmt.Errorf("read the log of pod %s, container %s: %w", pod.Name, container, err),
+		return module.NoChange, module.Explain(fmt.Errorf("read the log of pod %s, container %s: %w", pod.Name, container, said(raw, err)),
 			"", c.Evidence(ctx, pod)...)
 	}
 	l.Name, l.Text, l.Lines = pod.Name, string(raw), nil
@@ -140,4 +141,14 @@ func neverEnded(pod *corev1.Pod, container string) bool {
 		}
 	}
 	return false
+}
+
+// said is the server's own reason for an error, which the client leaves out of
+// what it makes of answers that are no objects.
+func said(answer []byte, err error) error {
+	var s metav1.Status
+	if json.Unmarshal(answer, &s) == nil && s.Message != "" {
+		return errors.New(s.Message)
+	}
+	return err
 }
