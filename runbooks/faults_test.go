@@ -29,7 +29,9 @@ func TestARolloutThroughAllFaultsOfItsSite(t *testing.T) {
 	good := s.text()
 	t.Cleanup(func() {
 		s.write(good)
-		s.destroy()
+		gone := s.run("destroy", nil, "--auto-approve")
+		require.Zero(t, gone.code, gone.text)
+		require.Equal(t, event.Destroyed, gone.finished("cluster").Status, "it was made by a run that failed")
 		s.dropLateImage()
 	})
 
@@ -46,7 +48,8 @@ func TestARolloutThroughAllFaultsOfItsSite(t *testing.T) {
 	s.applyFails("cluster", fault{line: `  namespace    = "default"`, says: "namespace [default] is not part of the Operator installation", remedy: "pgo create namespace"})
 
 	s.edit(good, "  image   = var.image\n  timeout", "  image   = \""+lateImage+"\"\n  timeout")
-	s.applyFails("cluster", fault{line: "  image   = \"" + lateImage + "\"", says: "phase pull", evidence: lateImage, remedy: "(image.ship)"})
+	pull := s.applyFails("cluster", fault{line: "  image   = \"" + lateImage + "\"", says: "phase pull", evidence: lateImage, remedy: "(image.ship)"})
+	require.Contains(t, pull.text, `is waiting to start`, "the playbook's look at the log says why there is none")
 
 	// The image comes under the name that the pods wait for; the database serves,
 	// and is asked for what it does not have.
