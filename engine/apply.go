@@ -140,12 +140,12 @@ func (j *job) tries(ctx context.Context, done *event.StepFinished) (cty.Value, e
 }
 
 func (j *job) attempt(ctx context.Context, done *event.StepFinished) (cty.Value, error) {
-	ctx, cancel := j.withTimeout(ctx)
-	defer cancel()
-	if err := j.open(ctx); err != nil {
+	timed, cancel := j.withTimeout(ctx)
+	defer func() { cancel() }()
+	if err := j.open(timed); err != nil {
 		return cty.NilVal, err
 	}
-	change, err := j.mod.Check(ctx, j.env)
+	change, err := j.mod.Check(timed, j.env)
 	if err != nil {
 		return cty.NilVal, err
 	}
@@ -155,7 +155,15 @@ func (j *job) attempt(ctx context.Context, done *event.StepFinished) (cty.Value,
 	}
 	done.Proved = earlier && !change.Wanted() // of the change that an attempt before this one made
 	if change.Wanted() {
-		if err := j.change(ctx, change, done); err != nil {
+		if j.Step.Confirm != "" && !j.confirmed {
+			if err := j.ask(ctx, j.Step.Confirm); err != nil {
+				return cty.NilVal, err
+			}
+			j.confirmed = true
+			cancel() // what the operator took to answer is not the step's time
+			timed, cancel = j.withTimeout(ctx)
+		}
+		if err := j.change(timed, change, done); err != nil {
 			return cty.NilVal, err
 		}
 	}
@@ -170,11 +178,6 @@ func (j *job) attempt(ctx context.Context, done *event.StepFinished) (cty.Value,
 func (j *job) change(ctx context.Context, change module.Change, done *event.StepFinished) error {
 	if j.Step.Entry.ReadOnly {
 		return fmt.Errorf("bug in %s: a read-only module wants to %s", j.Step.Entry.Name, change.Summary)
-	}
-	if j.Step.Confirm != "" {
-		if err := j.ask(ctx, j.Step.Confirm); err != nil {
-			return err
-		}
 	}
 	if err := j.mod.Apply(ctx, j.env); err != nil {
 		j.made = j.made || change.Action == module.Create && j.left(ctx, err)

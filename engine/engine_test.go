@@ -250,6 +250,21 @@ func TestNothingHappensWithoutApproval(t *testing.T) {
 	require.ErrorContains(t, err, "--auto-approve")
 }
 
+func TestAConfirmIsAskedOnceAndTakesNoneOfTheStepsTime(t *testing.T) {
+	s := newSite(t, "step \"test.thing\" \"a\" {\n  key     = \"a\"\n  confirm = \"Really?\"\n  timeout = \"10s\"\n  retry {\n    attempts = 3\n    delay = \"1ms\"\n  }\n}\n")
+	s.world.fail["local/a"] = 2
+	s.cfg.AutoApprove = false
+	var asked []string
+	s.cfg.Approve = func(ctx context.Context, question string) (bool, error) {
+		_, limited := ctx.Deadline()
+		require.False(t, limited)
+		asked = append(asked, question)
+		return true, nil
+	}
+	require.False(t, s.apply().Failed)
+	require.Equal(t, []string{"1 to change, 0 to destroy. Apply?", "Really?"}, asked)
+}
+
 func TestTwoRunsAtOnceAreRefused(t *testing.T) {
 	s := newSite(t, `step "test.thing" "a" { key = "a" }`)
 	var second error

@@ -28,6 +28,8 @@ type job struct {
 	env   *module.Env
 	begun time.Time
 	made  bool // from nothing, in this run
+
+	confirmed bool // the operator has said yes to the step's confirm
 }
 
 // errUnknown says that an instance's arguments are not all known yet.
