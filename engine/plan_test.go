@@ -129,6 +129,19 @@ func TestASavedPlanHoldsNoSecretOfTheWorld(t *testing.T) {
 	require.False(t, out.Failed, s.diagnostics())
 }
 
+func TestAFileThatIsNoPlanOrANewerOneSaysSo(t *testing.T) {
+	for text, why := range map[string]string{
+		`step "x" "y" {}`: "not a saved plan",
+		`{}`:              "not a saved plan",
+		`{"version": 2, "lines": [{"action": "ascend"}]}`: "plan has format 2",
+	} {
+		file := filepath.Join(t.TempDir(), "x.plan")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		_, err := LoadPlan(file)
+		require.ErrorContains(t, err, why)
+	}
+}
+
 func TestHalfAPlanIsNone(t *testing.T) {
 	s := newSite(t, lookAfter)
 	stop := make(chan struct{})

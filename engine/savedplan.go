@@ -75,11 +75,12 @@ func LoadPlan(path string) (*SavedPlan, error) {
 		return nil, err
 	}
 	var p SavedPlan
-	if err := json.Unmarshal(data, &p); err != nil || p.Version == 0 || p.Digest == "" {
-		return nil, fmt.Errorf("%s: %w", path, ErrNotAPlan)
-	}
-	if p.Version != savedPlanVersion {
+	err = json.Unmarshal(data, &p)
+	switch {
+	case p.Version > savedPlanVersion: // also where the rest of it means nothing to this program
 		return nil, fmt.Errorf("%s: plan has format %d and this antdbctl knows %d", path, p.Version, savedPlanVersion)
+	case err != nil || p.Version == 0 || p.Digest == "":
+		return nil, fmt.Errorf("%s: %w", path, ErrNotAPlan)
 	}
 	return &p, nil
 }
