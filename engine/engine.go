@@ -179,9 +179,10 @@ func (r *run) finish(ctx context.Context, command string, err error) (Outcome, e
 	return out, logged
 }
 
-// newRunID is unique enough for one folder, and sorts by time.
+// newRunID is unique enough for one folder, and sorts by time, also of short
+// runs right after each other.
 func newRunID(now time.Time) string {
-	return now.UTC().Format("20060102-150405") + "-" + strings.ToLower(rand.Text()[:4])
+	return now.UTC().Format("20060102-150405.000") + "-" + strings.ToLower(rand.Text()[:4])
 }
 
 // whoami names this process for locks.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -311,4 +312,17 @@ func TestAStopLetsWhatIsUnderWayFinishAndTheNextRunGoesOn(t *testing.T) {
 	s.world.onSet, s.cfg.Stop = nil, nil
 	out = s.apply()
 	require.Equal(t, map[event.Status]int{event.Changed: 6, event.Unchanged: 1}, out.Counts)
+}
+
+func TestRunsAreListedInTheirOrder(t *testing.T) {
+	s := newSite(t, `step "test.thing" "a" { key = "a" }`)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s.cfg.Clock = func() time.Time { at = at.Add(time.Millisecond); return at }
+	var want []string
+	for range 5 {
+		want = append(want, s.apply().Run)
+	}
+	got, err := Runs(s.dir)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
 }
