@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ func TestARolloutThroughAllFaultsOfItsSite(t *testing.T) {
 		gone := s.run("destroy", nil, "--auto-approve")
 		require.Zero(t, gone.code, gone.text)
 		require.Equal(t, event.Destroyed, gone.finished("cluster").Status, "it was made by a run that failed")
-		s.dropLateImage()
+		s.dropImages()
 	})
 
 	s.vars = append(s.vars, "--var", "pgouser_file="+s.file("pgouser", "pgoadmin:no-such-password\n"))
@@ -173,12 +174,15 @@ func (s *site) certificates(certificate []byte) string {
 	return dir
 }
 
-// dropLateImage takes the test's own name of the image away from the nodes; the
-// builder's went with the destroy.
-func (s *site) dropLateImage() {
+// dropImages takes the test's own names of the image away. A test that failed
+// early made none of them.
+func (s *site) dropImages() {
 	s.t.Helper()
-	for _, node := range []string{"node1", "node2", "node3"} {
-		s.node(node, "sh", "-c", "ctr -n k8s.io images rm docker.io/"+lateImage+" || true") // a test that failed early shipped none
+	for _, name := range []string{lateImage, "crunchydata/antdb-ha:faults"} {
+		_ = exec.Command("docker", "-H", "unix://"+s.lab+"/docker.sock", "image", "rm", name).Run()
+		for _, node := range []string{"node1", "node2", "node3"} {
+			s.node(node, "sh", "-c", "ctr -n k8s.io images rm docker.io/"+name+" || true")
+		}
 	}
 }
 
