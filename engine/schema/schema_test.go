@@ -38,7 +38,6 @@ type sample struct {
 	Rows  []string          `out:"rows" doc:"Rows."`
 	Free  cty.Value         `out:"free" doc:"Anything."`
 	Found map[string]string `out:"found" doc:"Found."`
-
 }
 
 func decode(t *testing.T, text string) (cty.Value, hcl.Diagnostics) {
