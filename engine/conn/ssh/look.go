@@ -19,8 +19,9 @@ import (
 )
 
 // patience is how long a look waits for the looks before it to be over, before
-// it takes a channel of its own: one of them may be reading a large file.
-const patience = 50 * time.Millisecond
+// it takes a channel of its own: one of them may be reading a large file. On a
+// busy host a turn comes sooner than a channel of one's own would.
+const patience = time.Second
 
 // lookShell is a POSIX sh that stays open on a connection and takes one look
 // after another. That saves a look what a channel costs, which is most of it.
