@@ -17,9 +17,11 @@ SITE     = $(LAB_DIR)/site.hcl
 build: bin/antdbctl
 
 bin/antdbctl: $(shell find cmd engine modules docs -name '*.go' -o -name '*.hcl' 2>/dev/null) go.mod go.sum
+	@echo "building antdbctl (some minutes the first time, when its libraries are compiled)"
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/antdbctl
 
 $(LAB): $(shell find lab -type f 2>/dev/null)
+	@echo "building the lab"
 	cd lab && go build -o ../$@ .
 
 lab: $(LAB)

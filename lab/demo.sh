@@ -11,13 +11,15 @@ password=$(dirname "$site")/testuser.password
 ANTDB_TESTUSER_PASSWORD=$(cat "$password")
 export ANTDB_TESTUSER_PASSWORD
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
 say "== antdbctl apply $runbook: the whole story"
 time "$antdbctl" apply "$runbook" --var-file "$site" --auto-approve
 
 say "== once more: the world is as the runbook says"
-second=$("$antdbctl" apply "$runbook" --var-file "$site" --auto-approve | tee /dev/stderr)
+second=$("$antdbctl" apply "$runbook" --var-file "$site" --auto-approve | tee >(cat >&2))
 grep -q 'unchanged · proved' <<<"$second" || { echo "the second apply changed something" >&2; exit 1; }
 
 say "== where to look next"
