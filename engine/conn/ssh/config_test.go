@@ -57,6 +57,7 @@ func TestConfigIsUnderstoodAsOpenSSHDoes(t *testing.T) {
 	file := writeConfig(t, sample, "Host included\n\tPort 99\n")
 	me, err := user.Current()
 	require.NoError(t, err)
+	t.Setenv("HOME", me.HomeDir) // OpenSSH asks the user database, never HOME
 	for _, host := range []string{"node1", "node2", "node3", "node4", "node7", "x.alias", "included", "other", "10.0.0.9"} {
 		for _, as := range []string{"", "admin"} {
 			args := []string{"-F", file, "-G"}
