@@ -32,6 +32,7 @@ demo: bin/antdbctl lab
 
 demo-down: $(LAB)
 	$(LAB) down
+	@if [ -e runbooks/.antdbctl/made-by-demo ]; then rm -r runbooks/.antdbctl; fi
 
 vet:
 	@unformatted=$$(gofmt -l cmd engine modules docs examples lab bench 2>/dev/null); \

@@ -5,6 +5,11 @@ set -euo pipefail
 antdbctl=$1 site=$2
 runbook=runbooks/antdb-rollout.hcl
 
+# The demo's state goes with its lab (make demo-down); a state that was here
+# before is somebody's own.
+state=$(dirname "$runbook")/.antdbctl
+[ -e "$state" ] || { mkdir -m 700 "$state" && touch "$state/made-by-demo"; }
+
 # The user's password is made once per lab and never printed.
 password=$(dirname "$site")/testuser.password
 [ -s "$password" ] || (umask 077 && head -c 18 /dev/urandom | base64 >"$password")
