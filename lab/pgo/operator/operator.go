@@ -34,8 +34,9 @@ func (o *Operator) clusters() crv1.Store[crv1.Cluster] { return crv1.ClusterStor
 func (o *Operator) replicas() crv1.Store[crv1.Replica] { return crv1.ReplicaStore(o.Dynamic) }
 func (o *Operator) tasks() crv1.Store[crv1.Task]       { return crv1.TaskStore(o.Dynamic) }
 
-// passLimit is how long one pass may take: a request that never gets an answer must not stop the operator for good.
-const passLimit = 20 * time.Second
+// passLimit is how long one pass may take: a request that never gets an answer must not stop the operator for good. It
+// leaves room for a failover, whose answer from Patroni takes up to 20 s.
+const passLimit = time.Minute
 
 // Run reconciles every managed namespace once in a period until ctx ends.
 func (o *Operator) Run(ctx context.Context, period time.Duration) {
