@@ -9,12 +9,13 @@ import (
 
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/modules/image/store"
 )
 
 // archiveFile is what a host said about a file that may be an image archive.
 type archiveFile struct {
 	exists  bool
-	entries []archiveEntry // nil when the file is no such archive
+	entries []store.Entry // nil when the file is no such archive
 	size    int64
 	sha256  string // set when the archive holds the image asked for
 }
@@ -57,7 +58,7 @@ func readArchive(ctx context.Context, env *module.Env, path, id string) (archive
 			}
 		case "manifest":
 			if body != "" {
-				a.entries, _ = parseManifest([]byte(body)) // what cannot be read is no archive
+				a.entries, _ = store.ParseManifest([]byte(body)) // what cannot be read is no archive
 			}
 		case "sha256":
 			a.sha256, _, _ = strings.Cut(body, " ")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/modules/image/rootfs"
 )
 
 //go:embed inspect.hcl
@@ -21,16 +22,16 @@ type Inspect struct {
 	Image string   `hcl:"image" doc:"Image to look into: an ID or a name."`
 	Paths []string `hcl:"paths,optional" doc:"Absolute paths to look for in the image's file system. Symbolic links in them are followed."`
 
-	ID      string          `out:"id" doc:"Content address of the image."`
-	Names   []string        `out:"names" doc:"Names the image has."`
-	Digest  string          `out:"digest" doc:"Digest in a registry; empty for an image that never was in one."`
-	Size    int64           `out:"size" doc:"Size of the unpacked image in bytes."`
-	Created string          `out:"created" doc:"When it was built (RFC 3339)."`
-	Os      string          `out:"os" doc:"Operating system, such as linux."`
-	Arch    string          `out:"arch" doc:"Architecture, such as amd64."`
-	Layers  []string        `out:"layers" doc:"Digests of the uncompressed layers, from the base up."`
-	Config  Config          `out:"config" doc:"How containers of it start: entrypoint, cmd, user, workdir, env, labels, volumes, exposed."`
-	Files   map[string]File `out:"files" doc:"What is at each of the paths: exists, type (file, directory, other), size in bytes, mode in octal."`
+	ID      string                 `out:"id" doc:"Content address of the image."`
+	Names   []string               `out:"names" doc:"Names the image has."`
+	Digest  string                 `out:"digest" doc:"Digest in a registry; empty for an image that never was in one."`
+	Size    int64                  `out:"size" doc:"Size of the unpacked image in bytes."`
+	Created string                 `out:"created" doc:"When it was built (RFC 3339)."`
+	Os      string                 `out:"os" doc:"Operating system, such as linux."`
+	Arch    string                 `out:"arch" doc:"Architecture, such as amd64."`
+	Layers  []string               `out:"layers" doc:"Digests of the uncompressed layers, from the base up."`
+	Config  Config                 `out:"config" doc:"How containers of it start: entrypoint, cmd, user, workdir, env, labels, volumes, exposed."`
+	Files   map[string]rootfs.File `out:"files" doc:"What is at each of the paths: exists, type (file, directory, other), size in bytes, mode in octal."`
 }
 
 // Config is how containers of an image start.
@@ -43,14 +44,6 @@ type Config struct {
 	Labels     map[string]string `cty:"labels"`
 	Volumes    []string          `cty:"volumes"`
 	Exposed    []string          `cty:"exposed"`
-}
-
-// File is what an image has at a path.
-type File struct {
-	Exists bool   `cty:"exists"`
-	Type   string `cty:"type"`
-	Size   int64  `cty:"size"`
-	Mode   string `cty:"mode"`
 }
 
 func (*Inspect) Info() module.Info {
@@ -91,16 +84,12 @@ func (i *Inspect) Check(ctx context.Context, env *module.Env) (module.Change, er
 	if len(i.Paths) == 0 {
 		return module.NoChange, nil
 	}
-	cache, err := openStore()
-	if err != nil {
-		return module.NoChange, fmt.Errorf("folder for saved images: %w", err)
-	}
-	img, err := cache.fetch(ctx, env, d, info)
+	img, err := fetch(ctx, env, d, info)
 	if err != nil {
 		return module.NoChange, module.At("image", err)
 	}
 	env.Phase("look for files")
-	i.Files, err = img.find(ctx, i.Paths)
+	i.Files, err = rootfs.Find(ctx, img, i.Paths)
 	return module.NoChange, err
 }
 

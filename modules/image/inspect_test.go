@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/adbsql/antdbctl/modules/image/rootfs"
 )
 
 func TestInspectTellsSettingsAndFiles(t *testing.T) {
@@ -34,18 +36,18 @@ func TestInspectTellsSettingsAndFiles(t *testing.T) {
 	require.Equal(t, "b", config.GetAttr("labels").AsValueMap()["a"].AsString())
 
 	files := out.GetAttr("files").AsValueMap()
-	is := func(p string, want File) {
+	is := func(p string, want rootfs.File) {
 		t.Helper()
 		f := files[p]
 		size, _ := f.GetAttr("size").AsBigFloat().Int64()
-		require.Equal(t, want, File{f.GetAttr("exists").True(), f.GetAttr("type").AsString(), size, f.GetAttr("mode").AsString()}, p)
+		require.Equal(t, want, rootfs.File{Exists: f.GetAttr("exists").True(), Type: f.GetAttr("type").AsString(), Size: size, Mode: f.GetAttr("mode").AsString()}, p)
 	}
-	is("/usr/pgsql-11/lib/pgaudit.so", File{true, "file", 3, "0644"})
-	is("/lib/old.so", File{true, "file", 5, "0644"})
-	is("/lib", File{true, "directory", 0, "0755"})
-	is("/nothing", File{})
-	is("/ring", File{})
-	is("/usr/pgsql-11/lib/pgaudit.so/x", File{})
+	is("/usr/pgsql-11/lib/pgaudit.so", rootfs.File{Exists: true, Type: "file", Size: 3, Mode: "0644"})
+	is("/lib/old.so", rootfs.File{Exists: true, Type: "file", Size: 5, Mode: "0644"})
+	is("/lib", rootfs.File{Exists: true, Type: "directory", Size: 0, Mode: "0755"})
+	is("/nothing", rootfs.File{})
+	is("/ring", rootfs.File{})
+	is("/usr/pgsql-11/lib/pgaudit.so/x", rootfs.File{})
 
 	_, _, err = on[Inspect](t, b, `image = "uninspected:1"`).Check()
 	require.ErrorContains(t, err, "no image uninspected:1")

@@ -58,7 +58,7 @@ func (l *Load) Check(ctx context.Context, env *module.Env) (module.Change, error
 		return module.NoChange, module.At("path", err)
 	}
 	entry := a.entries[0]
-	l.ID, l.Names = entry.id(), nil
+	l.ID, l.Names = entry.ID(), nil
 	for _, tag := range append(entry.RepoTags, l.Tags...) {
 		if name := fullName(tag); !slices.Contains(l.Names, name) {
 			l.Names = append(l.Names, name)

@@ -11,10 +11,11 @@ import (
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/secret"
+	"github.com/adbsql/antdbctl/modules/image/store"
 )
 
 // load streams the image to the host's engine, without the layers in there.
-func (s *Ship) load(ctx context.Context, env *module.Env, img *stored, there map[string]bool) error {
+func (s *Ship) load(ctx context.Context, env *module.Env, img *store.Image, there map[string]bool) error {
 	total := int64(0)
 	for _, l := range img.Layers {
 		if !there[l.Digest] {
@@ -24,12 +25,12 @@ func (s *Ship) load(ctx context.Context, env *module.Env, img *stored, there map
 	out := &counter{reported: func(n int64) { env.Progress(min(n, total), total, "B") }}
 	names := s.names()
 	var cmd conn.Cmd
-	write := func(w io.Writer) error { return img.writeDocker(w, names, len(there)) }
+	write := func(w io.Writer) error { return img.WriteDocker(w, names, len(there)) }
 	switch s.node.engine {
 	case "containerd":
 		interim := "antdbctl.local/incoming:" + short(img.ID)
 		cmd = s.node.ctr(importScript, append([]string{s.Namespace, s.Compress, interim}, names...)...)
-		write = func(w io.Writer) error { return img.writeOCI(w, interim, there) }
+		write = func(w io.Writer) error { return img.WriteOCI(w, interim, there) }
 	default:
 		cmd = conn.Command(s.node.engine, "image", "load")
 	}

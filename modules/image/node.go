@@ -12,6 +12,7 @@ import (
 
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/modules/image/store"
 )
 
 //go:embed node.sh
@@ -105,7 +106,7 @@ func newNodeImage(line string) *nodeImage {
 }
 
 func (i *nodeImage) addManifest(text string) error {
-	var m struct{ Config descriptor }
+	var m struct{ Config store.Descriptor }
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		return fmt.Errorf("manifest of an image: %w", err)
 	}

@@ -68,7 +68,7 @@ func (s *Save) Check(ctx context.Context, env *module.Env) (module.Change, error
 
 // inside reports whether the archive holds the image alone, under its name.
 func (s *Save) inside(a archiveFile, info imageInfo) bool {
-	if len(a.entries) != 1 || a.sha256 == "" || a.entries[0].id() != info.ID {
+	if len(a.entries) != 1 || a.sha256 == "" || a.entries[0].ID() != info.ID {
 		return false
 	}
 	return isID(s.Image) || slices.ContainsFunc(a.entries[0].RepoTags, func(tag string) bool { return sameName(tag, s.Image) })

@@ -10,6 +10,7 @@ import (
 
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/modules/image/store"
 )
 
 //go:embed ship.hcl
@@ -119,8 +120,8 @@ func (s *Ship) lookAtSource(ctx context.Context, env *module.Env) error {
 // digest, and the store here knows that one after a save.
 func (s *Ship) identities() []string {
 	ids := []string{s.info.ID}
-	if cache, err := openStore(); err == nil {
-		if config := cache.configOf(s.info.ID); config != s.info.ID {
+	if cache, err := store.Open(); err == nil {
+		if config := cache.ConfigOf(s.info.ID); config != s.info.ID {
 			ids = append(ids, config)
 		}
 	}
@@ -162,9 +163,9 @@ func (s *Ship) estimate() shipment {
 			l.send++
 		}
 	}
-	if cache, err := openStore(); err == nil {
-		if img, err := cache.lookup(cache.configOf(s.info.ID)); err == nil {
-			l.exact, l.all = true, img.size()
+	if cache, err := store.Open(); err == nil {
+		if img, err := cache.Lookup(cache.ConfigOf(s.info.ID)); err == nil {
+			l.exact, l.all = true, img.Size()
 			for _, layer := range img.Layers {
 				if !there[layer.Digest] {
 					l.bytes += layer.Size
@@ -189,11 +190,7 @@ func (s *Ship) Apply(ctx context.Context, env *module.Env) error {
 		return err
 	}
 	s.node = n
-	cache, err := openStore()
-	if err != nil {
-		return fmt.Errorf("folder for saved images: %w", err)
-	}
-	img, err := cache.fetch(ctx, env, s.source, s.info)
+	img, err := fetch(ctx, env, s.source, s.info)
 	if err != nil {
 		return module.At("image", err)
 	}
@@ -211,7 +208,7 @@ func (s *Ship) Apply(ctx context.Context, env *module.Env) error {
 	if exit := (*conn.ExitError)(nil); errors.As(err, &exit) {
 		what := fmt.Sprintf("load %s into %s of %s", s.names()[0], n.engine, env.Target)
 		if n.free >= 0 && diskFull(exit) {
-			what += fmt.Sprintf(" (the image has %s; %s were free in %s)", size(img.size()), size(n.free), n.root)
+			what += fmt.Sprintf(" (the image has %s; %s were free in %s)", size(img.Size()), size(n.free), n.root)
 		}
 		return explain(exit, what)
 	}

@@ -1,4 +1,6 @@
-package image
+// Package rootfs looks into the file system that the layers of an image make
+// together, without starting a container.
+package rootfs
 
 import (
 	"archive/tar"
@@ -6,9 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strings"
+
+	"github.com/adbsql/antdbctl/modules/image/store"
 )
 
 // found is an entry of a layer at a path that someone asked for.
@@ -23,7 +26,7 @@ type found struct {
 // search looks for paths in the file system that an image's layers make
 // together. It keeps nothing but what was asked for, however large the image.
 type search struct {
-	img  *stored
+	img  *store.Image
 	want map[string]bool
 	have map[string]*found
 }
@@ -31,10 +34,10 @@ type search struct {
 // maxLinks is where following symbolic links ends, as in the kernel.
 const maxLinks = 40
 
-// find tells what the image has at each of the paths. A link on the way leads
+// Find tells what the image has at each of the paths. A link on the way leads
 // to paths that nobody asked for before; then the layers are read once more,
 // headers only.
-func (i *stored) find(ctx context.Context, paths []string) (map[string]File, error) {
+func Find(ctx context.Context, i *store.Image, paths []string) (map[string]File, error) {
 	s := &search{img: i, want: map[string]bool{}}
 	for _, p := range paths {
 		s.ask(path.Clean(p))
@@ -53,7 +56,7 @@ func (i *stored) find(ctx context.Context, paths []string) (map[string]File, err
 			return files, nil
 		}
 	}
-	return nil, fmt.Errorf("image %s: too many symbolic links on the way to %s", short(i.ID), strings.Join(paths, ", "))
+	return nil, fmt.Errorf("image %s: too many symbolic links on the way to %s", i.ID, strings.Join(paths, ", "))
 }
 
 // ask wants a path and all folders above it. It says whether they were wanted
@@ -71,15 +74,15 @@ func (s *search) ask(p string) (known bool) {
 func (s *search) scan(ctx context.Context) error {
 	s.have = map[string]*found{}
 	for n, l := range s.img.Layers {
-		if err := s.scanLayer(ctx, n, s.img.store.file(l.Digest)); err != nil {
-			return fmt.Errorf("layer %d of image %s: %w", n+1, short(s.img.ID), err)
+		if err := s.scanLayer(ctx, n, l); err != nil {
+			return fmt.Errorf("layer %d of image %s: %w", n+1, s.img.ID, err)
 		}
 	}
 	return nil
 }
 
-func (s *search) scanLayer(ctx context.Context, n int, name string) error {
-	f, err := os.Open(name)
+func (s *search) scanLayer(ctx context.Context, n int, l store.Blob) error {
+	f, err := s.img.Open(l)
 	if err != nil {
 		return err
 	}
@@ -188,4 +191,12 @@ func typeName(typ byte) string {
 		return "directory"
 	}
 	return "other"
+}
+
+// File is what an image has at a path.
+type File struct {
+	Exists bool   `cty:"exists"`
+	Type   string `cty:"type"`
+	Size   int64  `cty:"size"`
+	Mode   string `cty:"mode"`
 }

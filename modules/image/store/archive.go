@@ -1,9 +1,8 @@
-package image
+package store
 
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,71 +14,34 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-
-	"github.com/adbsql/antdbctl/engine/conn"
-	"github.com/adbsql/antdbctl/engine/module"
 )
 
-// archiveEntry is one image in the manifest.json of an archive.
-type archiveEntry struct {
+// Entry is one image in the manifest.json of an archive.
+type Entry struct {
 	Config   string
 	RepoTags []string
 	Layers   []string
 }
 
-// id is the digest of the image's configuration, which names the file: as
+// ID is the digest of the image's configuration, which names the file: as
 // "<hex>.json" up to Docker 24, as "blobs/sha256/<hex>" since.
-func (e archiveEntry) id() string {
+func (e Entry) ID() string {
 	return "sha256:" + strings.TrimSuffix(path.Base(e.Config), ".json")
 }
 
-// fetch gives the image from the store, after saving it from where docker has
-// it if need be.
-func (s store) fetch(ctx context.Context, env *module.Env, d docker, info imageInfo) (*stored, error) {
-	done, err := saves.take(ctx, info.ID)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	if img, err := s.lookup(s.configOf(info.ID)); err == nil {
-		img.touch()
-		return img, nil
-	}
-	env.Phase("save")
-	var id string
-	err = drain(ctx, d, conn.Command("docker", "image", "save", info.ID), func(r io.Reader) (err error) {
-		id, err = s.ingest(&progressReader{r, env, info.Size, 0})
-		return err
-	})
-	if exit := (*conn.ExitError)(nil); errors.As(err, &exit) {
-		return nil, d.explain(err, "save "+short(info.ID))
-	}
-	if err != nil {
-		return nil, module.Explain(fmt.Errorf("save %s into %s: %w", short(info.ID), s.dir, err),
-			"the folder must be writable and have room for the image; XDG_CACHE_HOME says where it lies")
-	}
-	if id != info.ID {
-		if err := s.setConfigOf(info.ID, id); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.prune(); err != nil {
-		env.Logf("warning: %s", err)
-	}
-	return s.lookup(id)
-}
-
-// configOf is the digest of an image's configuration. It is the ID itself,
+// ConfigOf is the digest of an image's configuration. It is the ID itself,
 // except where Docker keeps its images in containerd's store: there the ID is
 // the manifest's digest, and only a save has told us.
-func (s store) configOf(id string) string {
+func (s Store) ConfigOf(id string) string {
 	if text, err := os.ReadFile(s.path("ids", short64(id))); err == nil {
 		return string(text)
 	}
 	return id
 }
 
-func (s store) setConfigOf(id, config string) error {
+// SetConfigOf remembers the digest of the configuration of the image that an
+// engine calls id.
+func (s Store) SetConfigOf(id, config string) error {
 	if err := os.MkdirAll(s.path("ids"), 0o700); err != nil {
 		return err
 	}
@@ -88,10 +50,10 @@ func (s store) setConfigOf(id, config string) error {
 
 func short64(id string) string { return strings.TrimPrefix(id, "sha256:") }
 
-// ingest takes an archive of one image apart and gives the image's ID. It reads
+// Ingest takes an archive of one image apart and gives the image's ID. It reads
 // the layouts of all Docker versions.
-func (s store) ingest(r io.Reader) (id string, err error) {
-	parts, manifest := map[string]blob{}, []byte(nil)
+func (s Store) Ingest(r io.Reader) (id string, err error) {
+	parts, manifest := map[string]Blob{}, []byte(nil)
 	tr := tar.NewReader(r)
 	for {
 		h, err := tr.Next()
@@ -110,19 +72,19 @@ func (s store) ingest(r io.Reader) (id string, err error) {
 		case h.Typeflag == tar.TypeSymlink: // the same layer once more
 			parts[name] = parts[path.Join(path.Dir(name), h.Linkname)]
 		case h.Typeflag == tar.TypeReg && !sideFile(name):
-			if parts[name], err = s.put(tr); err != nil {
+			if parts[name], err = s.Put(tr); err != nil {
 				return "", err
 			}
 		}
 	}
-	entries, err := parseManifest(manifest)
+	entries, err := ParseManifest(manifest)
 	if err != nil {
 		return "", err
 	}
 	if len(entries) != 1 {
 		return "", fmt.Errorf("the archive holds %d images, not one", len(entries))
 	}
-	return entries[0].id(), s.complete(entries[0], parts)
+	return entries[0].ID(), s.complete(entries[0], parts)
 }
 
 // sideFile reports whether a file of an archive is no part of the image.
@@ -134,11 +96,12 @@ func sideFile(name string) bool {
 	return false
 }
 
-func parseManifest(text []byte) ([]archiveEntry, error) {
+// ParseManifest reads the manifest.json of an archive.
+func ParseManifest(text []byte) ([]Entry, error) {
 	if text == nil {
 		return nil, errors.New("the archive has no manifest.json: it was not made by docker save")
 	}
-	var entries []archiveEntry
+	var entries []Entry
 	if err := json.Unmarshal(text, &entries); err != nil {
 		return nil, fmt.Errorf("manifest.json of the archive: %w", err)
 	}
@@ -147,11 +110,11 @@ func parseManifest(text []byte) ([]archiveEntry, error) {
 
 // complete unpacks layers that came compressed, so that every layer is kept
 // under the digest by which the configuration calls it.
-func (s store) complete(e archiveEntry, parts map[string]blob) error {
-	if got := parts[path.Clean(e.Config)].Digest; got != e.id() {
+func (s Store) complete(e Entry, parts map[string]Blob) error {
+	if got := parts[path.Clean(e.Config)].Digest; got != e.ID() {
 		return fmt.Errorf("the archive is damaged: the configuration %s has the digest %s", e.Config, got)
 	}
-	if _, err := s.lookup(e.id()); err == nil || !errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.Lookup(e.ID()); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, layer := range e.Layers {
@@ -159,11 +122,11 @@ func (s store) complete(e archiveEntry, parts map[string]blob) error {
 			return fmt.Errorf("layer %s: %w", layer, err)
 		}
 	}
-	_, err := s.lookup(e.id())
+	_, err := s.Lookup(e.ID())
 	return err
 }
 
-func (s store) unpack(digest string) error {
+func (s Store) unpack(digest string) error {
 	f, err := os.Open(s.file(digest))
 	if err != nil {
 		return err
@@ -192,21 +155,6 @@ func (s store) unpack(digest string) error {
 	default:
 		return nil
 	}
-	_, err = s.put(plain)
+	_, err = s.Put(plain)
 	return err
-}
-
-// progressReader reports how much was read.
-type progressReader struct {
-	r     io.Reader
-	env   *module.Env
-	total int64
-	n     int64
-}
-
-func (p *progressReader) Read(b []byte) (int, error) {
-	n, err := p.r.Read(b)
-	p.n += int64(n)
-	p.env.Progress(p.n, max(p.total, p.n), "B")
-	return n, err
 }

@@ -1,4 +1,4 @@
-package image
+package store
 
 import (
 	"archive/tar"
@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// writeDocker writes the image as `docker load` takes it, named refs. The
+// WriteDocker writes the image as `docker load` takes it, named refs. The
 // first skip layers are mentioned and left out: Docker looks for a layer by its
 // chain before it opens the file, on purpose, and fails when it has neither.
-func (i *stored) writeDocker(w io.Writer, refs []string, skip int) error {
+func (i *Image) WriteDocker(w io.Writer, refs []string, skip int) error {
 	hex := func(digest string) string { return strings.TrimPrefix(digest, "sha256:") }
-	e := archiveEntry{Config: hex(i.ID) + ".json", RepoTags: refs}
+	e := Entry{Config: hex(i.ID) + ".json", RepoTags: refs}
 	for _, l := range i.Layers {
 		e.Layers = append(e.Layers, hex(l.Digest)+"/layer.tar")
 	}
-	manifest, err := json.Marshal([]archiveEntry{e})
+	manifest, err := json.Marshal([]Entry{e})
 	if err != nil {
 		return err
 	}
@@ -51,22 +51,23 @@ const (
 	ociLayer    = "application/vnd.oci.image.layer.v1.tar"
 )
 
-type descriptor struct {
+// Descriptor is how the OCI image specification refers to a blob.
+type Descriptor struct {
 	MediaType   string            `json:"mediaType"`
 	Digest      string            `json:"digest"`
 	Size        int64             `json:"size"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// writeOCI writes the image as an OCI layout under one full name. Blobs in have
+// WriteOCI writes the image as an OCI layout under one full name. Blobs in have
 // are left out: containerd takes them from its own store.
-func (i *stored) writeOCI(w io.Writer, name string, have map[string]bool) error {
+func (i *Image) WriteOCI(w io.Writer, name string, have map[string]bool) error {
 	manifest := i.manifest()
 	sum := sha256.Sum256(manifest)
-	target := blob{"sha256:" + hex.EncodeToString(sum[:]), int64(len(manifest))}
+	target := Blob{"sha256:" + hex.EncodeToString(sum[:]), int64(len(manifest))}
 	index, err := json.Marshal(map[string]any{
 		"schemaVersion": 2, "mediaType": ociIndex,
-		"manifests": []descriptor{{ociManifest, target.Digest, target.Size, map[string]string{
+		"manifests": []Descriptor{{ociManifest, target.Digest, target.Size, map[string]string{
 			"io.containerd.image.name": name, // a full name; the OCI annotation may be a bare tag
 		}}},
 	})
@@ -78,7 +79,7 @@ func (i *stored) writeOCI(w io.Writer, name string, have map[string]bool) error 
 		return err
 	}
 	sent := map[string]bool{}
-	for _, b := range append([]blob{i.Config}, i.Layers...) {
+	for _, b := range append([]Blob{i.Config}, i.Layers...) {
 		if have[b.Digest] || sent[b.Digest] {
 			continue
 		}
@@ -97,17 +98,17 @@ func (i *stored) writeOCI(w io.Writer, name string, have map[string]bool) error 
 }
 
 // manifest is the same for the same image, so all nodes agree on its digest.
-func (i *stored) manifest() []byte {
-	layers := make([]descriptor, len(i.Layers))
+func (i *Image) manifest() []byte {
+	layers := make([]Descriptor, len(i.Layers))
 	for n, l := range i.Layers {
-		layers[n] = descriptor{MediaType: ociLayer, Digest: l.Digest, Size: l.Size}
+		layers[n] = Descriptor{MediaType: ociLayer, Digest: l.Digest, Size: l.Size}
 	}
 	text, err := json.Marshal(struct {
 		SchemaVersion int          `json:"schemaVersion"`
 		MediaType     string       `json:"mediaType"`
-		Config        descriptor   `json:"config"`
-		Layers        []descriptor `json:"layers"`
-	}{2, ociManifest, descriptor{MediaType: ociConfig, Digest: i.ID, Size: i.Config.Size}, layers})
+		Config        Descriptor   `json:"config"`
+		Layers        []Descriptor `json:"layers"`
+	}{2, ociManifest, Descriptor{MediaType: ociConfig, Digest: i.ID, Size: i.Config.Size}, layers})
 	if err != nil {
 		panic(err) // strings and numbers always encode
 	}
@@ -116,7 +117,7 @@ func (i *stored) manifest() []byte {
 
 func ociPath(digest string) string { return "blobs/" + strings.Replace(digest, ":", "/", 1) }
 
-func (i *stored) add(tw *tar.Writer, name string, b blob) error {
+func (i *Image) add(tw *tar.Writer, name string, b Blob) error {
 	f, err := os.Open(i.store.file(b.Digest))
 	if err != nil {
 		return err
