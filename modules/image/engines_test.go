@@ -40,6 +40,11 @@ func TestMain(m *testing.M) {
 		playKubelet(version, os.Args[1:])
 		return
 	}
+	cache, err := os.MkdirTemp("", "antdbctl-image-cache-")
+	if err != nil {
+		panic(err)
+	}
+	_ = os.Setenv("XDG_CACHE_HOME", cache) // each run begins with nothing saved
 	code := m.Run()
 	for _, daemon := range engines.run {
 		_ = daemon.Process.Signal(syscall.SIGTERM)
@@ -47,6 +52,7 @@ func TestMain(m *testing.M) {
 	for _, daemon := range engines.run {
 		_ = daemon.Wait()
 	}
+	_ = os.RemoveAll(cache)
 	if engines.dir != "" {
 		_ = os.RemoveAll(engines.dir)
 	}
