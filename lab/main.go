@@ -30,6 +30,7 @@ const manual = `lab brings up a small real site on this machine and takes it dow
   antdbctl apply RUNBOOK --var-file $(lab site)
   lab down                    everything goes, except the cache
   lab down --purge            the cache too
+  lab fleet --help            plain nodes behind slow links, to measure how images travel
 
 It needs root on Debian, and Go. Missing Debian packages are named and installed. Nothing is pulled from an image
 registry: Kubernetes and etcd are built from Go modules, images are made of Debian packages. The first "up" takes
@@ -66,7 +67,7 @@ func main() {
 func command(lab layout.Lab) *cobra.Command {
 	root := &cobra.Command{Use: "lab", Short: "A small real site on this machine", Long: manual, SilenceUsage: true, SilenceErrors: true}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(upCommand(lab), downCommand(lab), statusCommand(lab), sshCommand(lab), recycleCommand(lab), requireCommand(),
+	root.AddCommand(upCommand(lab), downCommand(lab), statusCommand(lab), sshCommand(lab), recycleCommand(lab), requireCommand(), fleetCommand(lab),
 		printCommand(lab, "kubeconfig", "Print the path of the administrator's kubeconfig", lab.Kubeconfig()),
 		printCommand(lab, "site", "Print the path of the var-file that describes the lab to antdbctl", site.Path(lab)))
 	return root

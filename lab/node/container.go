@@ -23,7 +23,7 @@ type Machine struct {
 	Lab      layout.Lab
 	Node     layout.Node
 	Engine   docker.Engine
-	Binaries string
+	Binaries string // folder of the cluster's programs; empty: a node without Kubernetes
 	Owner    string // which lab the container belongs to; a lab whose state is lost must not find it and go on with it
 }
 
@@ -61,8 +61,10 @@ func (m Machine) argv(logs string) []string {
 		"--tmpfs", "/run:exec,mode=755", "--tmpfs", "/tmp:exec,mode=1777",
 		"--sysctl", "net.ipv4.ip_forward=1",
 		"--volume", Folder(m.Lab, m.Node) + ":/etc/antdb-lab:ro",
-		"--volume", m.Binaries + ":/opt/antdb-lab/bin:ro",
 		"--volume", logs + ":/var/log/antdb-lab",
+	}
+	if m.Binaries != "" {
+		argv = append(argv, "--volume", m.Binaries+":/opt/antdb-lab/bin:ro")
 	}
 	for _, capability := range capabilities {
 		argv = append(argv, "--cap-add", capability)

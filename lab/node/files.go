@@ -50,7 +50,7 @@ func WriteFiles(lab layout.Lab, n layout.Node, keys SSHKeys) error {
 	if err := writeCertificates(lab, n, dir); err != nil {
 		return err
 	}
-	return keys.writeNode(n, dir)
+	return keys.Install(n, dir)
 }
 
 func writeTemplates(lab layout.Lab, n layout.Node, dir string) error {

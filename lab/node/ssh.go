@@ -50,7 +50,15 @@ func Keys(lab layout.Lab) (SSHKeys, error) {
 
 func (k SSHKeys) hostKey(n layout.Node) string { return filepath.Join(k.dir, n.Name) }
 
-func (k SSHKeys) writeNode(n layout.Node, dir string) error {
+// Install writes what a node's sshd needs into its folder: configuration, its own key, and whom it lets in.
+func (k SSHKeys) Install(n layout.Node, dir string) error {
+	config, err := files.ReadFile("files/sshd_config")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "sshd_config"), config, 0o644); err != nil {
+		return err
+	}
 	private, err := os.ReadFile(k.hostKey(n))
 	if err != nil {
 		return err

@@ -1,0 +1,80 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/adbsql/antdbctl/lab/proc"
+)
+
+// Link is a machine's cable to the bridge: two ends, of which the host holds one.
+type Link struct {
+	Machine  string `json:"machine"`
+	Sent     int64  `json:"sent"`     // bytes that left the machine since its start
+	Received int64  `json:"received"` // bytes that reached it
+	end      string // the host's interface
+	inside   []string
+}
+
+// links finds the links of all machines that run.
+func (f Fleet) links(ctx context.Context) ([]Link, error) {
+	links := []Link{{Machine: "controller", end: f.controllerLink(), inside: f.inController()}}
+	for _, n := range f.Lab.All() {
+		pid := f.pid(ctx, n.Name)
+		if pid == "0" {
+			continue
+		}
+		inside := []string{"nsenter", "--net", "--target", pid, "--"}
+		out, err := proc.Run(ctx, append(inside, "ip", "-o", "link", "show", "eth0")...)
+		if err != nil {
+			return nil, err
+		}
+		end, err := otherEnd(out)
+		if err != nil {
+			return nil, fmt.Errorf("find the link of %s: %w", n.Name, err)
+		}
+		links = append(links, Link{Machine: n.Name, end: end, inside: inside})
+	}
+	return links, nil
+}
+
+// otherEnd reads the host's interface off a line like "7: eth0@if12: <BROADCAST…".
+func otherEnd(line string) (string, error) {
+	_, rest, found := strings.Cut(line, "eth0@if")
+	number, _, ended := strings.Cut(rest, ":")
+	index, err := strconv.Atoi(number)
+	if !found || !ended || err != nil {
+		return "", fmt.Errorf("no other end in %q", strings.TrimSpace(line))
+	}
+	link, err := net.InterfaceByIndex(index)
+	if err != nil {
+		return "", err
+	}
+	return link.Name, nil
+}
+
+// Links counts what has passed each link. The numbers are the kernel's for the host's end: packets as they were handed
+// over, so that one header may stand for a batch of segments of one connection.
+func (f Fleet) Links(ctx context.Context) ([]Link, error) {
+	links, err := f.links(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range links {
+		for name, into := range map[string]*int64{"rx_bytes": &links[i].Sent, "tx_bytes": &links[i].Received} {
+			content, err := os.ReadFile(filepath.Join("/sys/class/net", links[i].end, "statistics", name))
+			if err != nil {
+				return nil, err
+			}
+			if *into, err = strconv.ParseInt(strings.TrimSpace(string(content)), 10, 64); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return links, nil
+}
