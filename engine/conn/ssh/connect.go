@@ -90,13 +90,13 @@ func (h *Host) knock(ctx context.Context) (*link, error) {
 	creds := newCredentials(h.route)
 	defer creds.close()
 	c, err := handshake(ctx, nc, h.route, keys, creds)
-	if proxy, ok := nc.(*proxyConn); ok && err != nil && !keys.seen && proxy.complaint() != "" {
+	if proxy, ok := nc.(*proxyConn); ok && err != nil && keys.shown == nil && proxy.complaint() != "" {
 		return nil, fmt.Errorf("ProxyCommand says: %s", proxy.complaint())
 	}
 	if err != nil {
 		return nil, err
 	}
-	return newLink(c, h.route), nil
+	return newLink(c, h.route, keys.shown), nil
 }
 
 // transport connects to the host's address, by way of the jump hosts.
@@ -152,9 +152,9 @@ func explainHandshake(ctx context.Context, err error, r *route, keys *hostKeys, 
 		return unknown
 	case errors.As(err, &changed):
 		return changed
-	case !keys.seen && isClosed(err):
+	case keys.shown == nil && isClosed(err):
 		return fmt.Errorf("%s: the server closed the connection before saying who it is (%w): %w", r.address, errTurnedAway, err)
-	case !keys.seen || isClosed(err):
+	case keys.shown == nil || isClosed(err):
 		return fmt.Errorf("%s: %w", r.address, err)
 	}
 	return &AuthError{User: r.user, Tried: creds.tried, Err: err}

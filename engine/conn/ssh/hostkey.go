@@ -84,7 +84,7 @@ func algorithm(k ssh.PublicKey) string {
 type hostKeys struct {
 	route *route
 	db    *knownDB
-	seen  bool // the host has shown its key, so it let us in that far
+	shown ssh.PublicKey // what the host has shown; nil when it did not let us in that far
 }
 
 func newHostKeys(r *route) (*hostKeys, error) {
@@ -110,7 +110,7 @@ func (h *hostKeys) algorithms() []string {
 
 // check is the ssh.HostKeyCallback.
 func (h *hostKeys) check(_ string, remote net.Addr, key ssh.PublicKey) error {
-	h.seen = true
+	h.shown = key
 	if h.route.hostKeyCheck == checkOff {
 		return nil
 	}

@@ -14,7 +14,8 @@ import (
 
 // link is one connection, from handshake to loss.
 type link struct {
-	client *ssh.Client
+	client  *ssh.Client
+	hostKey ssh.PublicKey
 	// passesSignals: the server hands on signals to a command's whole process
 	// group. OpenSSH does since 7.9, but for root, whom it does not separate.
 	passesSignals bool
@@ -28,8 +29,8 @@ type link struct {
 }
 
 // newLink starts watching over c.
-func newLink(c *ssh.Client, r *route) *link {
-	l := &link{client: c, lost: make(chan struct{}), looks: newLookShell(), passesSignals: r.user != "root" && passesSignals(string(c.ServerVersion()))}
+func newLink(c *ssh.Client, r *route, hostKey ssh.PublicKey) *link {
+	l := &link{client: c, hostKey: hostKey, lost: make(chan struct{}), looks: newLookShell(), passesSignals: r.user != "root" && passesSignals(string(c.ServerVersion()))}
 	go func() {
 		err := c.Wait()
 		l.lose(fmt.Errorf("the connection was closed: %w", err))
