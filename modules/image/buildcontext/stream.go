@@ -1,0 +1,81 @@
+package buildcontext
+
+import (
+	"archive/tar"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"time"
+)
+
+// Time is the modification time of every file in the stream. It is late enough
+// for formats that know no time before 1980, such as zip.
+var Time = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Stream writes the context as a tar archive. Files belong to root there, as
+// with docker's own client, and carry the time at: Time when it is zero.
+func (c *Folder) Stream(w io.Writer, at time.Time) error {
+	if at.IsZero() {
+		at = Time
+	}
+	tw := tar.NewWriter(w)
+	// docker looks for an archive in the first 512 bytes alone, where a header of extended attributes is none
+	if err := tw.WriteHeader(&tar.Header{Name: "./", Typeflag: tar.TypeDir, Mode: 0o755, ModTime: at, Format: tar.FormatUSTAR}); err != nil {
+		return err
+	}
+	err := c.Walk(func(e Entry) error {
+		h, err := tar.FileInfoHeader(e.Info, e.Link)
+		if err != nil {
+			return err
+		}
+		h.Name, h.ModTime = e.Name, at
+		h.Uid, h.Gid, h.Uname, h.Gname = 0, 0, "", ""
+		if e.Info.IsDir() {
+			h.Name += "/"
+		}
+		if err := tw.WriteHeader(h); err != nil || !e.Info.Mode().IsRegular() {
+			return err
+		}
+		n, err := copyFile(tw, e.Path)
+		if errors.Is(err, tar.ErrWriteTooLong) || err == nil && n != e.Info.Size() {
+			return fmt.Errorf("%s changed while it was read", e.Path)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return tw.Close()
+}
+
+// Hash feeds h with all of the context that an image can depend on: names,
+// modes, link targets and contents; no times and no owners. It gives the sum of
+// the files' sizes.
+func (c *Folder) Hash(h hash.Hash) (total int64, err error) {
+	err = c.Walk(func(e Entry) error {
+		fmt.Fprintf(h, "%q %o %q\n", e.Name, e.Info.Mode(), e.Link)
+		if !e.Info.Mode().IsRegular() {
+			return nil
+		}
+		total += e.Info.Size()
+		sum := sha256.New()
+		if _, err := copyFile(sum, e.Path); err != nil {
+			return err
+		}
+		fmt.Fprintf(h, "%x\n", sum.Sum(nil))
+		return nil
+	})
+	return total, err
+}
+
+func copyFile(w io.Writer, name string) (int64, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return io.Copy(w, f)
+}
