@@ -3,7 +3,6 @@ package ssh
 import (
 	"io"
 	"net"
-	"sync"
 )
 
 // withDeadlines gives a tunnelled connection the deadlines that an SSH channel
@@ -16,10 +15,11 @@ func withDeadlines(far net.Conn) net.Conn {
 	return c
 }
 
+// pumped is the near end. Its Close leaves the far end open until what was
+// written is there, as a kernel does.
 type pumped struct {
 	net.Conn
-	far  net.Conn
-	once sync.Once
+	far net.Conn
 }
 
 // pump copies until either side ends, which ends both.
@@ -27,11 +27,6 @@ func (c *pumped) pump(to, from net.Conn) {
 	_, _ = io.Copy(to, from)
 	_ = to.Close()
 	_ = from.Close()
-}
-
-func (c *pumped) Close() error {
-	c.once.Do(func() { _ = c.far.Close() })
-	return c.Conn.Close()
 }
 
 func (c *pumped) LocalAddr() net.Addr  { return c.far.LocalAddr() }
