@@ -65,6 +65,15 @@ type Host interface {
 	Close() error
 }
 
+// Listener is a Host that can take connections at its end, as Dial makes them
+// there. Not every place can: find it with As.
+type Listener interface {
+	// Listen listens on a TCP address of that place; with port 0 on a free
+	// port, which the listener's Addr tells. An address of loopback is for that
+	// place alone. A place that refuses is errors.ErrUnsupported.
+	Listen(ctx context.Context, network, addr string) (net.Listener, error)
+}
+
 // Dialer opens the Host that a Target names. It is safe for concurrent use.
 type Dialer interface {
 	Dial(ctx context.Context, t Target) (Host, error)

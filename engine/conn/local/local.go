@@ -34,6 +34,12 @@ func (host) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return d.DialContext(ctx, network, addr)
 }
 
+// Listen listens on this machine.
+func (host) Listen(ctx context.Context, network, addr string) (net.Listener, error) {
+	var l net.ListenConfig
+	return l.Listen(ctx, network, addr)
+}
+
 // Run starts cmd in a process group of its own, which as a whole is told to end
 // when ctx does: SIGTERM, then SIGKILL.
 func (host) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {

@@ -21,6 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestThisMachineKeepsTheContract(t *testing.T) {
 	conntest.Suite(t, func(*testing.T) conn.Host { return local.New() })
+	conntest.Listens(t, func(*testing.T) conn.Host { return local.New() })
 }
 
 // mayUseSudo tells a test binary that its user may use sudo.
