@@ -22,16 +22,16 @@ type Inspect struct {
 	Image string   `hcl:"image" doc:"Image to look into: an ID or a name."`
 	Paths []string `hcl:"paths,optional" doc:"Absolute paths to look for in the image's file system. Symbolic links in them are followed."`
 
-	ID      string                 `out:"id" doc:"Content address of the image."`
-	Names   []string               `out:"names" doc:"Names the image has."`
-	Digest  string                 `out:"digest" doc:"Digest in a registry; empty for an image that never was in one."`
-	Size    int64                  `out:"size" doc:"Size of the unpacked image in bytes."`
-	Created string                 `out:"created" doc:"When it was built (RFC 3339)."`
-	Os      string                 `out:"os" doc:"Operating system, such as linux."`
-	Arch    string                 `out:"arch" doc:"Architecture, such as amd64."`
-	Layers  []string               `out:"layers" doc:"Digests of the uncompressed layers, from the base up."`
-	Config  Config                 `out:"config" doc:"How containers of it start: entrypoint, cmd, user, workdir, env, labels, volumes, exposed."`
-	Files   map[string]rootfs.File `out:"files" doc:"What is at each of the paths: exists, type (file, directory, other), size in bytes, mode in octal."`
+	ID      string           `out:"id" doc:"Content address of the image."`
+	Names   []string         `out:"names" doc:"Names the image has."`
+	Digest  string           `out:"digest" doc:"Digest in a registry; empty for an image that never was in one."`
+	Size    int64            `out:"size" doc:"Size of the unpacked image in bytes."`
+	Created string           `out:"created" doc:"When it was built (RFC 3339)."`
+	Os      string           `out:"os" doc:"Operating system, such as linux."`
+	Arch    string           `out:"arch" doc:"Architecture, such as amd64."`
+	Layers  []string         `out:"layers" doc:"Digests of the uncompressed layers, from the base up."`
+	Config  Config           `out:"config" doc:"How containers of it start: entrypoint, cmd, user, workdir, env, labels, volumes, exposed."`
+	Files   map[string]Found `out:"files" doc:"What is at each of the paths: exists, type (file, directory, other), size in bytes, mode in octal."`
 }
 
 // Config is how containers of an image start.
@@ -44,6 +44,14 @@ type Config struct {
 	Labels     map[string]string `cty:"labels"`
 	Volumes    []string          `cty:"volumes"`
 	Exposed    []string          `cty:"exposed"`
+}
+
+// Found is what an image has at a path.
+type Found struct {
+	Exists bool   `cty:"exists"`
+	Type   string `cty:"type"`
+	Size   int64  `cty:"size"`
+	Mode   string `cty:"mode"`
 }
 
 func (*Inspect) Info() module.Info {
@@ -89,8 +97,30 @@ func (i *Inspect) Check(ctx context.Context, env *module.Env) (module.Change, er
 		return module.NoChange, module.At("image", err)
 	}
 	env.Phase("look for files")
-	i.Files, err = rootfs.Find(ctx, img, i.Paths)
-	return module.NoChange, err
+	tree, err := rootfs.Read(ctx, img)
+	if err != nil {
+		return module.NoChange, module.At("image", err)
+	}
+	i.Files = map[string]Found{}
+	for _, p := range i.Paths {
+		i.Files[p] = find(tree, p)
+	}
+	return module.NoChange, nil
+}
+
+func find(t *rootfs.Tree, p string) Found {
+	e, ok := t.Stat(p)
+	if !ok {
+		return Found{}
+	}
+	f := Found{Exists: true, Type: "other", Size: e.Size, Mode: e.Octal()}
+	switch {
+	case e.IsDir():
+		f.Type = "directory"
+	case e.Mode.IsRegular():
+		f.Type = "file"
+	}
+	return f
 }
 
 // Apply is never called.

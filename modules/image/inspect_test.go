@@ -5,8 +5,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
-
-	"github.com/adbsql/antdbctl/modules/image/rootfs"
 )
 
 func TestInspectTellsSettingsAndFiles(t *testing.T) {
@@ -36,18 +34,18 @@ func TestInspectTellsSettingsAndFiles(t *testing.T) {
 	require.Equal(t, "b", config.GetAttr("labels").AsValueMap()["a"].AsString())
 
 	files := out.GetAttr("files").AsValueMap()
-	is := func(p string, want rootfs.File) {
+	is := func(p string, want Found) {
 		t.Helper()
 		f := files[p]
 		size, _ := f.GetAttr("size").AsBigFloat().Int64()
-		require.Equal(t, want, rootfs.File{Exists: f.GetAttr("exists").True(), Type: f.GetAttr("type").AsString(), Size: size, Mode: f.GetAttr("mode").AsString()}, p)
+		require.Equal(t, want, Found{Exists: f.GetAttr("exists").True(), Type: f.GetAttr("type").AsString(), Size: size, Mode: f.GetAttr("mode").AsString()}, p)
 	}
-	is("/usr/pgsql-11/lib/pgaudit.so", rootfs.File{Exists: true, Type: "file", Size: 3, Mode: "0644"})
-	is("/lib/old.so", rootfs.File{Exists: true, Type: "file", Size: 5, Mode: "0644"})
-	is("/lib", rootfs.File{Exists: true, Type: "directory", Size: 0, Mode: "0755"})
-	is("/nothing", rootfs.File{})
-	is("/ring", rootfs.File{})
-	is("/usr/pgsql-11/lib/pgaudit.so/x", rootfs.File{})
+	is("/usr/pgsql-11/lib/pgaudit.so", Found{Exists: true, Type: "file", Size: 3, Mode: "0644"})
+	is("/lib/old.so", Found{Exists: true, Type: "file", Size: 5, Mode: "0644"})
+	is("/lib", Found{Exists: true, Type: "directory", Size: 0, Mode: "0755"})
+	is("/nothing", Found{})
+	is("/ring", Found{})
+	is("/usr/pgsql-11/lib/pgaudit.so/x", Found{})
 
 	_, _, err = on[Inspect](t, b, `image = "uninspected:1"`).Check()
 	require.ErrorContains(t, err, "no image uninspected:1")
