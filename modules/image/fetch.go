@@ -31,9 +31,9 @@ func fetch(ctx context.Context, env *module.Env, d docker, info imageInfo) (*sto
 		return img, nil
 	}
 	env.Phase("save")
-	var id string
+	var img *store.Image
 	err = drain(ctx, d, conn.Command("docker", "image", "save", info.ID), func(r io.Reader) (err error) {
-		id, err = s.Ingest(&progressReader{r, env, info.Size, 0})
+		img, err = s.Ingest(ctx, &progressReader{r, env, info.Size, 0})
 		return err
 	})
 	if exit := (*conn.ExitError)(nil); errors.As(err, &exit) {
@@ -43,15 +43,15 @@ func fetch(ctx context.Context, env *module.Env, d docker, info imageInfo) (*sto
 		return nil, module.Explain(fmt.Errorf("save %s into %s: %w", short(info.ID), s.Dir(), err),
 			"the folder must be writable and have room for the image; XDG_CACHE_HOME says where it lies")
 	}
-	if id != info.ID {
-		if err := s.SetConfigOf(info.ID, id); err != nil {
+	if img.ID != info.ID {
+		if err := s.SetConfigOf(info.ID, img.ID); err != nil {
 			return nil, err
 		}
 	}
 	if err := s.Prune(); err != nil {
 		env.Logf("warning: %s", err)
 	}
-	return s.Lookup(id)
+	return img, nil
 }
 
 // progressReader reports how much was read.

@@ -1,160 +1,258 @@
 package store
 
 import (
-	"archive/tar"
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path"
+	"slices"
 	"strings"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
-// Entry is one image in the manifest.json of an archive.
-type Entry struct {
-	Config   string
-	RepoTags []string
-	Layers   []string
-}
-
-// ID is the digest of the image's configuration, which names the file: as
-// "<hex>.json" up to Docker 24, as "blobs/sha256/<hex>" since.
-func (e Entry) ID() string {
-	return "sha256:" + strings.TrimSuffix(path.Base(e.Config), ".json")
-}
-
-// ConfigOf is the digest of an image's configuration. It is the ID itself,
-// except where Docker keeps its images in containerd's store: there the ID is
-// the manifest's digest, and only a save has told us.
-func (s Store) ConfigOf(id string) string {
-	if text, err := os.ReadFile(s.path("ids", short64(id))); err == nil {
-		return string(text)
-	}
-	return id
-}
-
-// SetConfigOf remembers the digest of the configuration of the image that an
-// engine calls id.
-func (s Store) SetConfigOf(id, config string) error {
-	if err := os.MkdirAll(s.path("ids"), 0o700); err != nil {
-		return err
-	}
-	return os.WriteFile(s.path("ids", short64(id)), []byte(config), 0o600)
-}
-
-func short64(id string) string { return strings.TrimPrefix(id, "sha256:") }
-
-// Ingest takes an archive of one image apart and gives the image's ID. It reads
-// the layouts of all Docker versions.
-func (s Store) Ingest(r io.Reader) (id string, err error) {
-	parts, manifest := map[string]Blob{}, []byte(nil)
-	tr := tar.NewReader(r)
-	for {
-		h, err := tr.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return "", err
-		}
-		name := path.Clean(h.Name)
-		switch {
-		case name == "manifest.json":
-			if manifest, err = io.ReadAll(io.LimitReader(tr, 1<<20)); err != nil {
-				return "", err
-			}
-		case h.Typeflag == tar.TypeSymlink: // the same layer once more
-			parts[name] = parts[path.Join(path.Dir(name), h.Linkname)]
-		case h.Typeflag == tar.TypeReg && !sideFile(name):
-			if parts[name], err = s.Put(tr); err != nil {
-				return "", err
-			}
-		}
-	}
-	entries, err := ParseManifest(manifest)
+// Ingest takes the one image out of an archive as it streams in from an engine.
+// What follows the archive is left unread.
+func (s Store) Ingest(ctx context.Context, r io.Reader) (*Image, error) {
+	in, err := s.receive()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	if len(entries) != 1 {
-		return "", fmt.Errorf("the archive holds %d images, not one", len(entries))
+	defer in.discard()
+	a, err := readStream(ctx, in, in.count(r))
+	if err != nil {
+		return nil, err
 	}
-	return entries[0].ID(), s.complete(entries[0], parts)
+	return in.image(ctx, a, "")
 }
 
-// sideFile reports whether a file of an archive is no part of the image.
-func sideFile(name string) bool {
-	switch path.Base(name) {
-	case "VERSION", "json", "repositories", "oci-layout", "index.json":
-		return true
+// ReadArchive takes an image out of a file on this machine, or out of a folder
+// that is an OCI layout. The file may be packed with gzip or zstd. pick is a
+// name or the beginning of an ID, and is needed when there are several images.
+// progress is told bytes of the file; the total is 0 for a folder.
+func (s Store) ReadArchive(ctx context.Context, file, pick string, progress func(done, total int64)) (*Image, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, notThere(file, err)
 	}
-	return false
+	in, err := s.receive()
+	if err != nil {
+		return nil, err
+	}
+	defer in.discard()
+	total := info.Size()
+	if info.IsDir() {
+		total = 0
+	}
+	in.progress = func(n int64) { progress(n, total) }
+	img, err := in.readPath(ctx, file, info, pick)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	progress(max(total, in.read), max(total, in.read))
+	return img, nil
 }
 
-// ParseManifest reads the manifest.json of an archive.
-func ParseManifest(text []byte) ([]Entry, error) {
-	if text == nil {
-		return nil, errors.New("the archive has no manifest.json: it was not made by docker save")
+func notThere(file string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &Fault{Text: "there is no file " + file, Remedy: "write the whole path of the archive, or one from the folder of the runbook"}
+	case errors.Is(err, fs.ErrPermission):
+		return &Fault{Text: file + " may not be read", Remedy: "docker save run by root makes files of root: change its owner or its mode"}
 	}
-	var entries []Entry
-	if err := json.Unmarshal(text, &entries); err != nil {
-		return nil, fmt.Errorf("manifest.json of the archive: %w", err)
-	}
-	return entries, nil
-}
-
-// complete unpacks layers that came compressed, so that every layer is kept
-// under the digest by which the configuration calls it.
-func (s Store) complete(e Entry, parts map[string]Blob) error {
-	if got := parts[path.Clean(e.Config)].Digest; got != e.ID() {
-		return fmt.Errorf("the archive is damaged: the configuration %s has the digest %s", e.Config, got)
-	}
-	if _, err := s.Lookup(e.ID()); err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for _, layer := range e.Layers {
-		if err := s.unpack(parts[path.Clean(layer)].Digest); err != nil {
-			return fmt.Errorf("layer %s: %w", layer, err)
-		}
-	}
-	_, err := s.Lookup(e.ID())
 	return err
 }
 
-func (s Store) unpack(digest string) error {
-	f, err := os.Open(s.file(digest))
+func (in *incoming) readPath(ctx context.Context, file string, info fs.FileInfo, pick string) (*Image, error) {
+	switch {
+	case info.IsDir():
+		root, err := os.OpenRoot(file)
+		if err != nil {
+			return nil, err
+		}
+		defer root.Close()
+		return in.image(ctx, newFolder(in, root), pick)
+	case !info.Mode().IsRegular():
+		return nil, foreign("it is no file")
+	case info.Size() == 0:
+		return nil, &Fault{Text: "the file is empty", Remedy: copyAgain}
+	}
+	f, err := os.Open(file)
 	if err != nil {
-		return err
+		return nil, notThere(file, err)
 	}
 	defer f.Close()
-	magic := make([]byte, 4)
-	if _, err := io.ReadFull(f, magic); err != nil {
-		return err
+	head := make([]byte, 512)
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.ErrUnexpectedEOF {
+		return nil, err
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
+		return nil, err
 	}
-	var plain io.Reader
+	a, err := in.openFile(ctx, f, head[:n])
+	if err != nil {
+		return nil, err
+	}
+	return in.image(ctx, a, pick)
+}
+
+// openFile reads a file by what it begins with; names of files lie.
+func (in *incoming) openFile(ctx context.Context, f *os.File, head []byte) (files, error) {
 	switch {
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		if plain, err = gzip.NewReader(f); err != nil {
-			return err
-		}
-	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
+	case bytes.HasPrefix(head, gzipMagic), bytes.HasPrefix(head, zstdMagic):
+		plain, _, stop, err := unpacked(in.count(f))
 		if err != nil {
-			return err
+			return nil, explain(err, "the file", in.store.dir)
 		}
-		defer z.Close()
-		plain = z
-	default:
+		defer stop()
+		buf := bufio.NewReaderSize(plain, len(head))
+		if head, err = buf.Peek(len(head)); err != nil && err != io.EOF {
+			return nil, explain(err, "the file", in.store.dir)
+		}
+		if err := noTar(head); err != nil {
+			return nil, err
+		}
+		return readStream(ctx, in, buf)
+	}
+	if err := noTar(head); err != nil {
+		return nil, err
+	}
+	return openTar(in, f)
+}
+
+// noTar says what a file is that is no tar, by its beginning.
+func noTar(head []byte) error {
+	if len(head) >= 262 && string(head[257:262]) == "ustar" || len(head) >= 512 && !bytes.ContainsFunc(head[:1], func(c rune) bool { return c < ' ' }) && oldTar(head) {
 		return nil
 	}
-	_, err = s.Put(plain)
-	return err
+	kinds := []struct{ magic, is, remedy string }{
+		{"PK\x03\x04", "a zip file", "unpack it, if it holds the archive"},
+		{"BZh", "packed with bzip2", "unpack it (bunzip2), or pack it with gzip or zstd"},
+		{"\xfd7zXZ\x00", "packed with xz", "unpack it (unxz), or pack it with gzip or zstd"},
+		{"7z\xbc\xaf\x27\x1c", "a 7-Zip file", "unpack it, if it holds the archive"},
+		{"\x7fELF", "a program", saveIt},
+		{"hsqs", "a squashfs image", saveIt},
+		{"\x1f\x8b", "packed twice", "unpack it once (gunzip)"},
+		{"\x28\xb5\x2f\xfd", "packed twice", "unpack it once (unzstd)"},
+	}
+	for _, k := range kinds {
+		if bytes.HasPrefix(head, []byte(k.magic)) {
+			return &Fault{Text: "this is no archive of an image: it is " + k.is, Remedy: k.remedy}
+		}
+	}
+	what := "it is no tar"
+	switch {
+	case len(bytes.Trim(head, "\x00")) == 0:
+		what = "it begins with zeros"
+	case !slices.ContainsFunc(head, func(c byte) bool { return c < ' ' && c != '\n' && c != '\r' && c != '\t' }):
+		line, _, _ := strings.Cut(string(head), "\n")
+		what = fmt.Sprintf("it is a text that begins with %.40q", line)
+	}
+	return &Fault{Text: "this is no archive of an image: " + what, Remedy: saveIt + "; if it was one, " + copyAgain}
+}
+
+// oldTar reports whether a block is the header of a tar before POSIX: its sum
+// is in octal digits.
+func oldTar(head []byte) bool {
+	sum := bytes.Trim(head[148:156], " \x00")
+	return len(sum) > 0 && len(bytes.Trim(sum, "01234567")) == 0
+}
+
+// image proves the image that is picked and lets its parts into the store.
+func (in *incoming) image(ctx context.Context, a files, pick string) (*Image, error) {
+	all, err := candidates(a)
+	if err != nil {
+		return nil, err
+	}
+	c, err := choose(all, pick)
+	if err != nil {
+		return nil, err
+	}
+	config, diffIDs, err := in.config(ctx, a, c)
+	if err != nil {
+		return nil, err
+	}
+	var parts []part
+	for i, name := range c.layers {
+		p, err := a.take(ctx, name, diffIDs[i])
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, &Fault{Text: fmt.Sprintf("the archive lacks layer %d of %d, %s", i+1, len(c.layers), name), Remedy: copyAgain}
+		case err != nil:
+			return nil, err
+		case p.err != nil && !errors.Is(p.err, errOther):
+			return nil, p.err
+		case p.Digest != diffIDs[i]:
+			return nil, wrongLayer(i, name, p.Digest, diffIDs)
+		}
+		parts = append(parts, p)
+	}
+	if err := in.enter(append(parts, config)...); err != nil {
+		return nil, err
+	}
+	img, err := in.store.Lookup(config.Digest)
+	if err == nil {
+		img.Names = c.fullNames()
+	}
+	return img, err
+}
+
+func wrongLayer(i int, name, digest string, diffIDs []string) error {
+	if n := slices.Index(diffIDs, digest); n >= 0 {
+		return damaged("layers are swapped: %s stands in place %d and belongs in place %d", name, i+1, n+1)
+	}
+	return damaged("layer %d of %d, %s, has the digest %s, and the image wants %s", i+1, len(diffIDs), name, digest, diffIDs[i])
+}
+
+// config takes the configuration of an image and the digests of its layers.
+func (in *incoming) config(ctx context.Context, a files, c candidate) (part, []string, error) {
+	text, err := a.small(c.config)
+	if errors.Is(err, fs.ErrNotExist) {
+		return part{}, nil, &Fault{Text: "the archive lacks the configuration of the image, " + c.config, Remedy: copyAgain}
+	}
+	if err != nil {
+		return part{}, nil, err
+	}
+	p, err := in.take(ctx, bytes.NewReader(text), c.config, wanted{})
+	if err == nil {
+		err = p.err
+	}
+	if err != nil {
+		return part{}, nil, err
+	}
+	if c.id != "" && p.Digest != c.id {
+		return part{}, nil, damaged("the configuration %s has the digest %s", c.config, p.Digest)
+	}
+	diffIDs, err := parseConfig(text)
+	switch {
+	case err != nil:
+		return part{}, nil, damaged("the configuration %s is no JSON: %s", c.config, err)
+	case len(diffIDs) == 0 && len(c.layers) > 0:
+		return part{}, nil, foreign("this is no image but something else in an image's clothes: its configuration names no layers")
+	case len(diffIDs) != len(c.layers):
+		return part{}, nil, damaged("it lists %d layers, and the image has %d", len(c.layers), len(diffIDs))
+	case len(diffIDs) > in.limits.layers:
+		return part{}, nil, suspicious("the image has %d layers, and no engine takes more than %d", len(diffIDs), in.limits.layers)
+	}
+	for _, d := range diffIDs {
+		if err := readable(d); err != nil {
+			return part{}, nil, err
+		}
+	}
+	return p, diffIDs, nil
+}
+
+// parseConfig gives the digests of the layers, from the base up.
+func parseConfig(text []byte) ([]string, error) {
+	var body struct {
+		RootFS struct {
+			DiffIDs []string `json:"diff_ids"`
+		} `json:"rootfs"`
+	}
+	err := json.Unmarshal(text, &body)
+	return body.RootFS.DiffIDs, err
 }

@@ -5,9 +5,7 @@
 package store
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,9 +19,18 @@ import (
 )
 
 // Store is a folder of parts. Nothing but the parts is kept: an image's
-// configuration names its layers. Files appear whole or not at all, so
-// processes may share a store. It is safe for concurrent use.
-type Store struct{ dir string }
+// configuration names its layers. Processes may share a store, and it is safe
+// for concurrent use.
+//
+// Callers may rely on this: a file of a part is whole and has the digest that
+// names it. Its bytes were hashed on their way to the disk, were there before
+// it got its name, and are never written again. Parts of an archive get their
+// names when all of them are there and its image is proved by its digest, so a
+// bad archive leaves nothing behind.
+type Store struct {
+	dir string
+	limits
+}
 
 // unusedFor is how long parts stay that no one asks for.
 const unusedFor = 14 * 24 * time.Hour
@@ -39,7 +46,7 @@ func Open() (Store, error) {
 
 // At opens the store in a folder, which it makes where there is none.
 func At(dir string) (Store, error) {
-	s := Store{dir}
+	s := Store{dir, defaults}
 	return s, os.MkdirAll(s.path("blobs"), 0o700)
 }
 
@@ -62,7 +69,8 @@ func (s Store) file(digest string) string {
 
 // Image is an image of which the store has every part.
 type Image struct {
-	ID     string // digest of the configuration
+	ID     string   // digest of the configuration
+	Names  []string // in the archive that it was read from; none by Lookup
 	Config Blob
 	Layers []Blob // from the base up
 	store  Store
@@ -74,16 +82,12 @@ func (s Store) Lookup(id string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	var body struct {
-		RootFS struct {
-			DiffIDs []string `json:"diff_ids"`
-		} `json:"rootfs"`
-	}
-	if err := json.Unmarshal(config, &body); err != nil {
+	diffIDs, err := parseConfig(config)
+	if err != nil {
 		return nil, fmt.Errorf("configuration of image %s: %w", digest12(id), err)
 	}
 	img := &Image{ID: id, Config: Blob{id, int64(len(config))}, store: s}
-	for _, digest := range body.RootFS.DiffIDs {
+	for _, digest := range diffIDs {
 		info, err := os.Stat(s.file(digest))
 		if err != nil {
 			return nil, err
@@ -108,9 +112,8 @@ func (i *Image) ConfigFile() (*v1.ConfigFile, error) {
 
 // Touch marks the parts of the image as used today.
 func (i *Image) Touch() {
-	now := time.Now()
 	for _, b := range append(i.Layers, i.Config) {
-		_ = os.Chtimes(i.store.file(b.Digest), now, now) // a mark alone: pruning too early costs a save
+		_ = touch(i.store.file(b.Digest)) // a mark alone: pruning too early costs a save
 	}
 }
 
@@ -122,47 +125,42 @@ func (i *Image) Size() (n int64) {
 	return n
 }
 
-// Put keeps what r gives and says what it was.
+// Put keeps what r gives, as it is, and says what it was.
 func (s Store) Put(r io.Reader) (Blob, error) {
-	tmp, err := os.CreateTemp(s.dir, "incoming-")
+	in, err := s.receive()
 	if err != nil {
 		return Blob{}, err
 	}
-	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(tmp, sum), r)
+	defer in.discard()
+	p, err := in.write(context.Background(), in.count(r))
 	if err != nil {
-		return Blob{}, err
+		return Blob{}, explain(err, "a part", s.dir)
 	}
-	b := Blob{"sha256:" + hex.EncodeToString(sum.Sum(nil)), n}
-	if err := tmp.Sync(); err != nil {
-		return b, err
-	}
-	return b, os.Rename(tmp.Name(), s.file(b.Digest))
+	return p.Blob, in.enter(p)
 }
 
 // Prune drops what nobody used for long, and what interrupted saves left.
 func (s Store) Prune() error {
+	s.sweep()
 	return filepath.WalkDir(s.dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
 			return err
-		}
-		info, err := d.Info()
-		if errors.Is(err, fs.ErrNotExist) {
+		case d.IsDir() && strings.HasPrefix(d.Name(), "incoming-"):
+			return fs.SkipDir // someone's who receives just now
+		case d.IsDir():
 			return nil
 		}
-		if err != nil {
-			return err
+		info, err := d.Info()
+		if err == nil && time.Since(info.ModTime()) > unusedFor {
+			err = os.Remove(p)
 		}
-		limit := unusedFor
-		if strings.HasPrefix(d.Name(), "incoming-") {
-			limit = 24 * time.Hour
+		if errors.Is(err, fs.ErrNotExist) { // another process was faster
+			return nil
 		}
-		if time.Since(info.ModTime()) > limit {
-			return os.Remove(p)
-		}
-		return nil
+		return err
 	})
 }
 
