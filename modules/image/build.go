@@ -2,14 +2,20 @@ package image
 
 import (
 	"context"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/modules/image/buildcontext"
+	"github.com/adbsql/antdbctl/modules/image/dockerfile"
 )
 
 //go:embed build.hcl
@@ -24,6 +30,10 @@ type Build struct {
 	Labels     map[string]string `hcl:"labels,optional" doc:"Labels to put on the image."`
 	Stage      string            `hcl:"stage,optional" doc:"Stage of the Dockerfile to build; the last one if not set."`
 	Network    string            `hcl:"network,optional" doc:"Network of the RUN lines, such as \"host\" or \"none\"."`
+	Builder    string            `hcl:"builder,optional" default:"auto" oneof:"auto,buildkit,classic" doc:"Builder of the Docker engine; auto takes BuildKit where it is there. The result is not built again because of another builder."`
+	Cache      bool              `hcl:"cache,optional" default:"true" doc:"Whether the builder may take layers from its cache."`
+	Epoch      int64             `hcl:"source_date_epoch,optional" doc:"Time, in seconds since 1970, that the context's files carry, and with BuildKit of Docker 23 or later the image too. Without it the files carry the year 2000, and the image the time of the build."`
+	LintIgnore []string          `hcl:"lint_ignore,optional" doc:"Rules that are not to be looked at, by their names."`
 	Pull       bool              `hcl:"pull,optional" default:"false" doc:"Whether to ask the registry for newer base images when building. Base images that are missing are always asked for."`
 
 	Ref  string `out:"ref" doc:"The first tag."`
@@ -73,6 +83,9 @@ func (b *Build) Check(ctx context.Context, env *module.Env) (module.Change, erro
 	case ok:
 		b.ID, b.Size = have.ID, have.Size
 		return module.Change{Action: module.Update, Summary: fmt.Sprintf("tag %s as %s", short(have.ID), strings.Join(want.untagged(), ", "))}, nil
+	}
+	for _, name := range want.file.Undeclared(b.Args) {
+		env.Logf("warning: args sets %s, which no ARG line of %s asks for", name, want.context.Dockerfile)
 	}
 	summary := fmt.Sprintf("%s from %s of context", b.Ref, size(want.bytes))
 	if len(want.missing) > 0 {
@@ -135,17 +148,60 @@ func (b *Build) Destroy(ctx context.Context, env *module.Env) error {
 	return nil
 }
 
-// build runs docker build with the context on its standard input.
+// build runs docker build with the context on its standard input. The context
+// ends with the command: when the connection or this program dies the engine
+// gives the build up, and names go to a finished image alone.
 func (b *Build) build(ctx context.Context, env *module.Env, want *buildPlan) error {
-	args := []string{"docker", "build", "--file", want.context.dockerfile, "--label", digestLabel + "=" + want.digest}
+	d := dockerOn(env)
+	how, err := d.builder(ctx, b.Builder, b.Network)
+	if err != nil {
+		return err
+	}
+	if err := how.lacks(want.context.Dockerfile, want.file); err != nil {
+		return err
+	}
+	env.Logf("building with the %s builder of %s", how.kind, how.engine)
+	env.Phase("send context")
+	log := newBuildLog(env, want.context.Dockerfile, want.file)
+	stdout, stderr := log.stream(), log.stream()
+	cmd := conn.Command(b.command(how, want)...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = how.environment(), stdout, stderr
+	_, err = feed(ctx, env, cmd, func(w io.Writer) error { return want.context.Stream(w, b.time()) })
+	stdout.flush()
+	stderr.flush()
+	return log.explain(err, b.Ref, env.Target.String())
+}
+
+// time is that of the files of the context; zero for what is usual.
+func (b *Build) time() time.Time {
+	if b.Epoch == 0 {
+		return time.Time{}
+	}
+	return time.Unix(b.Epoch, 0).UTC()
+}
+
+// command is the docker build of this step.
+func (b *Build) command(how buildEngine, want *buildPlan) []string {
+	args := []string{"docker", "build", "--file", want.context.Dockerfile, "--label", digestLabel + "=" + want.digest}
+	if how.kind == buildkit {
+		args = append(args, "--progress", "plain")
+	} else {
+		args = append(args, "--force-rm") // a failed RUN leaves no container behind
+	}
 	for _, tag := range b.Tags {
 		args = append(args, "--tag", tag)
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.Args)) {
 		args = append(args, "--build-arg", name+"="+b.Args[name])
 	}
+	if _, own := b.Args["SOURCE_DATE_EPOCH"]; b.Epoch != 0 && how.kind == buildkit && !own {
+		args = append(args, "--build-arg", fmt.Sprintf("SOURCE_DATE_EPOCH=%d", b.Epoch))
+	}
 	for _, name := range slices.Sorted(maps.Keys(b.Labels)) {
 		args = append(args, "--label", name+"="+b.Labels[name])
+	}
+	if !b.Cache {
+		args = append(args, "--no-cache")
 	}
 	if b.Stage != "" {
 		args = append(args, "--target", b.Stage)
@@ -153,20 +209,13 @@ func (b *Build) build(ctx context.Context, env *module.Env, want *buildPlan) err
 	if b.Network != "" {
 		args = append(args, "--network", b.Network)
 	}
-	env.Phase("send context")
-	log := newBuildLog(env)
-	stdout, stderr := log.stream(), log.stream()
-	cmd := conn.Command(append(args, "-")...)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	_, err := feed(ctx, env, cmd, want.context.writeTo)
-	stdout.flush()
-	stderr.flush()
-	return log.explain(err, b.Ref, env.Target.String())
+	return append(args, "-")
 }
 
 // buildPlan is what a build needs and what is there already.
 type buildPlan struct {
-	context *buildContext
+	context *buildcontext.Folder
+	file    *dockerfile.File // up to the wanted stage
 	digest  string
 	bytes   int64                // of the context's files
 	bases   []string             // images that the Dockerfile starts from
@@ -178,31 +227,28 @@ type buildPlan struct {
 // plan reads the context and asks the engine, in one call, about the tags and
 // the base images. Faults of the Dockerfile come before any question.
 func (b *Build) plan(ctx context.Context, env *module.Env) (*buildPlan, error) {
-	c, err := openContext(env.Path(b.Context), b.Dockerfile)
+	c, err := buildcontext.Open(env.Path(b.Context), b.Dockerfile)
 	if err != nil {
 		return nil, module.At("context", err)
 	}
-	list, err := c.readDockerfile()
+	file, err := c.Read()
 	if err != nil {
 		return nil, module.At("dockerfile", err)
 	}
-	list = upTo(list, b.Stage)
-	if err := c.missing(list); err != nil {
+	file = file.UpTo(b.Stage)
+	if err := c.Missing(file, b.Args); err != nil {
 		return nil, module.At("context", module.Explain(err, "put the file into the context, or correct the line"))
 	}
-	p := &buildPlan{context: c, bases: bases(list, b.Args), tags: b.Tags}
-	lacking := unset(list, b.Args, nil)
+	p := &buildPlan{context: c, file: file, bases: file.Bases(b.Args), tags: b.Tags}
+	lacking := file.Unset(b.Args, nil)
 	p.found, err = dockerOn(env).inspect(ctx, append(slices.Clone(b.Tags), p.bases...)...)
 	if len(lacking) > 0 { // a base image may set them, which only the engine knows
-		if lacking = unset(list, b.Args, p.environment()); err != nil || len(lacking) > 0 {
-			return nil, unsetError(c.dockerfile, lacking)
+		if lacking = file.Unset(b.Args, p.environment()); err != nil || len(lacking) > 0 {
+			return nil, unsetError(c.Dockerfile, lacking)
 		}
 	}
 	if err != nil {
-		return nil, err
-	}
-	for _, name := range undeclared(list, b.Args) {
-		env.Logf("warning: args sets %s, which no ARG line of %s asks for", name, c.dockerfile)
+		return nil, dockerOn(env).withoutDocker(ctx, err)
 	}
 	ids := map[string]string{}
 	for _, base := range p.bases {
@@ -258,12 +304,27 @@ func (b *Build) pulls(p *buildPlan) []string {
 	return p.missing
 }
 
-func unsetError(dockerfile string, lacking []unsetArg) error {
+// digest identifies a build by all that goes into it. bases are the IDs of the
+// images it starts from. The builder and its cache are no part of it.
+func (b *Build) digest(c *buildcontext.Folder, bases map[string]string) (string, int64, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "2 %q %q %d\n", c.Dockerfile, b.Stage, b.Epoch)
+	for _, part := range []map[string]string{b.Args, b.Labels, bases} {
+		for _, k := range slices.Sorted(maps.Keys(part)) {
+			fmt.Fprintf(h, "%q=%q\n", k, part[k])
+		}
+		fmt.Fprintln(h)
+	}
+	total, err := c.Hash(h)
+	return hex.EncodeToString(h.Sum(nil)), total, err
+}
+
+func unsetError(name string, lacking []dockerfile.UnsetArg) error {
 	names, evidence := make([]string, len(lacking)), make([]string, len(lacking))
 	for i, u := range lacking {
-		names[i], evidence[i] = u.String(), fmt.Sprintf("%s:%d: %s", dockerfile, u.used, u.by)
+		names[i], evidence[i] = u.String(), fmt.Sprintf("%s:%d: %s", name, u.Used, u.By)
 	}
-	err := fmt.Errorf("%s uses build arguments that have no value: %s", dockerfile, strings.Join(names, ", "))
+	err := fmt.Errorf("%s uses build arguments that have no value: %s", name, strings.Join(names, ", "))
 	return module.At("args", module.Explain(err,
-		fmt.Sprintf("set them: args = { %s = \"…\" }; or give the ARG line a default", lacking[0].name), evidence...))
+		fmt.Sprintf("set them: args = { %s = \"…\" }; or give the ARG line a default", lacking[0].Name), evidence...))
 }

@@ -26,14 +26,14 @@ func TestExamples(t *testing.T) {
 }
 
 func TestBuildOnlyWhenInputsChange(t *testing.T) {
-	for name, b := range map[string]place{"classic": at(t, "builder"), "buildkit": buildkit(t)} {
+	for name, b := range map[string]place{"classic": at(t, "builder"), "buildkit": withBuildKit(t)} {
 		t.Run(name, func(t *testing.T) { buildsWhenInputsChange(t, b) })
 	}
 }
 
-// buildkit is the builder by way of BuildKit, which Debian's client has in
+// withBuildKit is the builder by way of BuildKit, which Debian's client has in
 // itself and newer ones have as a plugin.
-func buildkit(t *testing.T) place {
+func withBuildKit(t *testing.T) place {
 	t.Helper()
 	b := at(t, "builder")
 	b.env["DOCKER_BUILDKIT"] = secret.New("1")
@@ -103,7 +103,7 @@ func TestBuildTakesADockerfileFromElsewhere(t *testing.T) {
 }
 
 func TestFailedBuildShowsItsOutput(t *testing.T) {
-	for name, b := range map[string]place{"classic": at(t, "builder"), "buildkit": buildkit(t)} {
+	for name, b := range map[string]place{"classic": at(t, "builder"), "buildkit": withBuildKit(t)} {
 		t.Run(name, func(t *testing.T) { failsWithOutput(t, b) })
 	}
 }

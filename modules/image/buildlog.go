@@ -12,29 +12,49 @@ import (
 
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/modules/image/dockerfile"
 )
 
-// buildLog passes the output of a build on, line by line, and keeps its end
-// for the case that the build fails. Its streams may be written concurrently.
+// buildLog passes the output of a build on, line by line, tells the steps as
+// they come, and keeps what explains a failure. Its streams may be written
+// concurrently.
 type buildLog struct {
-	env *module.Env
+	env  *module.Env
+	name string           // of the Dockerfile
+	file *dockerfile.File // what is built; nil when that is not a Dockerfile
 
-	mu   sync.Mutex
-	last []string
-	step string // the step under way, as the builder named it
+	mu      sync.Mutex
+	last    []string
+	steps   map[string]*buildStep // by the builder's own number
+	current *buildStep            // the classic builder's; BuildKit says with each line whose it is
+	failed  *buildStep
+}
+
+// buildStep is one step of a builder.
+type buildStep struct {
+	stage string // empty where the builder names none
+	n, of int64
+	text  string // the instruction, as the builder writes it
+	line  int    // of the Dockerfile; 0 when unknown
+	done  bool
+	last  []string
 }
 
 // keptLines is how much of a build's output explains its failure.
 const keptLines = 40
 
-func newBuildLog(env *module.Env) *buildLog { return &buildLog{env: env} }
+func newBuildLog(env *module.Env, name string, file *dockerfile.File) *buildLog {
+	return &buildLog{env: env, name: name, file: file, steps: map[string]*buildStep{}}
+}
 
 // stream is one of the builder's output streams.
 func (l *buildLog) stream() *lineWriter { return &lineWriter{line: l.line} }
 
 var (
 	classicStep  = regexp.MustCompile(`^Step (\d+)/(\d+) : (.*)`)
-	buildkitStep = regexp.MustCompile(`^#\d+ \[(?:\S+ +)?(\d+)/(\d+)\] (.*)`)
+	buildkitLine = regexp.MustCompile(`^#(\d+) (.*)`)
+	buildkitStep = regexp.MustCompile(`^\[(?:(\S+) +)?(\d+)/(\d+)\] (.*)`)
+	buildkitTime = regexp.MustCompile(`^\d+\.\d+ `)
 )
 
 func (l *buildLog) line(text string) {
@@ -43,21 +63,122 @@ func (l *buildLog) line(text string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.last = append(l.last, text); len(l.last) > keptLines {
-		l.last = l.last[1:]
-	}
-	m := classicStep.FindStringSubmatch(text)
-	if m == nil {
-		m = buildkitStep.FindStringSubmatch(text)
-	}
-	if m != nil && m[0] != l.step {
-		l.step = m[0]
-		n, _ := strconv.ParseInt(m[1], 10, 64)
-		of, _ := strconv.ParseInt(m[2], 10, 64)
-		l.env.Phase(fmt.Sprintf("step %d/%d", n, of))
-		l.env.Progress(n-1, of, "steps")
+	l.last = keep(l.last, text)
+	switch m := buildkitLine.FindStringSubmatch(text); {
+	case m != nil:
+		l.buildkit(m[1], m[2])
+	default:
+		l.classic(text)
 	}
 	l.env.Logf("%s", text)
+}
+
+func keep(lines []string, text string) []string {
+	if lines = append(lines, text); len(lines) > keptLines {
+		lines = lines[1:]
+	}
+	return lines
+}
+
+// classic takes a line of the classic builder: all that follows a step's line
+// is the step's.
+func (l *buildLog) classic(text string) {
+	m := classicStep.FindStringSubmatch(text)
+	if m == nil {
+		if l.current != nil {
+			l.current.last = keep(l.current.last, text)
+		}
+		return
+	}
+	s := &buildStep{n: number(m[1]), of: number(m[2]), text: m[3]}
+	if l.file != nil && int(s.n) <= len(l.file.Instructions) {
+		s.line = l.file.Instructions[s.n-1].Line
+	}
+	l.current, l.failed = s, s // it is the last one that fails
+	l.env.Phase(fmt.Sprintf("step %d/%d", s.n, s.of))
+	l.env.Progress(s.n-1, s.of, "steps")
+}
+
+// buildkit takes a line of BuildKit, whose steps run side by side.
+func (l *buildLog) buildkit(id, text string) {
+	s := l.steps[id]
+	if m := buildkitStep.FindStringSubmatch(text); m != nil {
+		if s == nil {
+			s = &buildStep{stage: m[1], n: number(m[2]), of: number(m[3]), text: m[4]}
+			s.line = l.find(s)
+			l.steps[id] = s
+			l.env.Phase("step " + s.place())
+			l.progress()
+		}
+		return
+	}
+	if s == nil {
+		return
+	}
+	word, _, _ := strings.Cut(text, " ")
+	switch word {
+	case "DONE", "CACHED":
+		s.done = true
+		l.progress()
+	case "ERROR:":
+		l.failed = s
+	default:
+		s.last = keep(s.last, buildkitTime.ReplaceAllString(text, ""))
+	}
+}
+
+// place is where the step stands among those of its stage.
+func (s *buildStep) place() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %d/%d", s.stage, s.n, s.of))
+}
+
+// progress counts over the stages that have begun.
+func (l *buildLog) progress() {
+	done, of := int64(0), map[string]int64{}
+	for _, s := range l.steps {
+		of[s.stage] = s.of
+		if s.done {
+			done++
+		}
+	}
+	total := int64(0)
+	for _, n := range of {
+		total += n
+	}
+	l.env.Progress(done, total, "steps")
+}
+
+// find is the line of the Dockerfile that a step of BuildKit comes from: that
+// of the same words, or else that of the same place in the stage.
+func (l *buildLog) find(s *buildStep) int {
+	if l.file == nil {
+		return 0
+	}
+	var ops []dockerfile.Instruction
+	for stage, in := range l.file.Stages() {
+		if s.stage != "" && s.stage != stage.Name && s.stage != fmt.Sprintf("stage-%d", stage.Index) {
+			continue
+		}
+		if in.String() == strings.Join(strings.Fields(s.text), " ") {
+			return in.Line
+		}
+		switch in.Verb {
+		case "RUN", "COPY", "ADD", "WORKDIR", "FROM":
+			ops = append(ops, in)
+		}
+	}
+	if len(ops) > 0 && strings.EqualFold(ops[0].From().Image, "scratch") {
+		ops = ops[1:]
+	}
+	if i := int(s.n) - 1; i >= 0 && i < len(ops) && strings.HasPrefix(s.text, ops[i].Verb) {
+		return ops[i].Line
+	}
+	return 0
+}
+
+func number(digits string) int64 {
+	n, _ := strconv.ParseInt(digits, 10, 64)
+	return n
 }
 
 // faults are the ways in which builds fail, by what builders print.
@@ -90,13 +211,19 @@ func (l *buildLog) explain(err error, ref, place string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	text := strings.Join(l.last, "\n")
-	what := "build " + ref
-	if l.step != "" {
-		what += " at " + shortLine(l.step)
+	what, evidence := "build "+ref, []string{text}
+	if f := l.failed; f != nil {
+		what += " at " + shortLine(f.text)
+		if f.line > 0 {
+			what += fmt.Sprintf(" (%s:%d)", l.name, f.line)
+		}
+		if len(f.last) > 0 {
+			evidence = []string{strings.Join(f.last, "\n")}
+		}
 	}
 	for _, f := range faults {
 		if f.says.MatchString(text) {
-			return module.Explain(fmt.Errorf("%s: %s", what, f.means), f.remedy, text)
+			return module.Explain(fmt.Errorf("%s: %s", what, f.means), f.remedy, evidence...)
 		}
 	}
 	exit.Stderr = text
@@ -139,7 +266,7 @@ func (w *lineWriter) flush() {
 
 // pull asks the registry for a base image.
 func (d docker) pull(ctx context.Context, env *module.Env, ref string) error {
-	log := newBuildLog(env)
+	log := newBuildLog(env, "", nil)
 	out := log.stream()
 	cmd := conn.Command("docker", "pull", ref)
 	cmd.Stdout = out

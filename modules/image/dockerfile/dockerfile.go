@@ -5,6 +5,7 @@ package dockerfile
 
 import (
 	"encoding/json"
+	"iter"
 	"strings"
 )
 
@@ -140,6 +141,25 @@ func IsPlain(source string) bool {
 type Stage struct {
 	Image string // as written
 	Name  string // after AS; in lower case
+	Index int    // among the stages, from 0; From does not know it
+}
+
+// Stages gives every instruction with the stage that it is in. Those before the
+// first FROM are left out.
+func (f *File) Stages() iter.Seq2[Stage, Instruction] {
+	return func(yield func(Stage, Instruction) bool) {
+		current := Stage{Index: -1}
+		for _, in := range f.Instructions {
+			if in.Verb == "FROM" {
+				n := current.Index + 1
+				current = in.From()
+				current.Index = n
+			}
+			if current.Index >= 0 && !yield(current, in) {
+				return
+			}
+		}
+	}
 }
 
 // From reads a FROM line.
