@@ -180,7 +180,7 @@ func (l *layering) put(dir *node, name string, m *meta) *node {
 	n.meta = m
 	m.names++
 	l.note(n, Changed, old)
-	l.release(old, n, Changed)
+	l.release(old, n, m)
 	return n
 }
 
@@ -192,7 +192,7 @@ func (l *layering) bury() {
 		}
 		delete(n.parent.kids, n.name)
 		l.note(n, Deleted, n.meta)
-		l.release(n.meta, n, Deleted)
+		l.release(n.meta, n, nil)
 	}
 	l.count()
 }

@@ -102,13 +102,13 @@ func (l *layering) count() {
 type lost struct {
 	meta *meta
 	node *node
-	by   int // layer that overwrote or deleted it
-	op   Op
+	by   int   // layer that overwrote or deleted it
+	now  *meta // what overwrote it; nil when it was deleted
 }
 
 // release takes a name from a file. With the last one its bytes are wasted.
-func (l *layering) release(m *meta, n *node, op Op) {
+func (l *layering) release(m *meta, n *node, now *meta) {
 	if m.names--; m.names == 0 && m.size > 0 && !m.sparse {
-		l.lost = append(l.lost, lost{m, n, l.n, op})
+		l.lost = append(l.lost, lost{m, n, l.n, now})
 	}
 }

@@ -105,7 +105,7 @@ func changes(t *Tree, n int) []string {
 	return out
 }
 
-func content(t *testing.T, tree *Tree, p string) string {
+func contentAt(t *testing.T, tree *Tree, p string) string {
 	t.Helper()
 	f, err := tree.Open(t.Context(), p)
 	require.NoError(t, err)

@@ -17,8 +17,8 @@ func TestUpperLayersCoverLowerOnes(t *testing.T) {
 	require.Equal(t, []string{"/etc/", "/etc/a 5 @2", "/etc/b 1 @1", "/etc/d 1 @2", "/etc-x 1 @1",
 		"/usr/", "/usr/lib/", "/usr/lib/deep/", "/usr/lib/deep/c 1 @1"}, list(tree))
 	require.Equal(t, []string{"~/etc/a", "+/etc/d"}, changes(tree, 1), "a folder listed for what is in it is no change")
-	require.Equal(t, "newer", content(t, tree, "/etc/a"))
-	require.Equal(t, "c", content(t, tree, "usr/lib/deep/c"))
+	require.Equal(t, "newer", contentAt(t, tree, "/etc/a"))
+	require.Equal(t, "c", contentAt(t, tree, "usr/lib/deep/c"))
 	e, ok := tree.Stat("/usr/lib")
 	require.True(t, ok)
 	require.True(t, e.Implied, "no header named it")
@@ -79,13 +79,13 @@ func TestEntriesGoThroughLinkedFolders(t *testing.T) {
 		[]string{"lib/new.so 22", "lib/.wh.old.so", "dangling/x 1"},
 	)
 	require.Equal(t, []string{"/dangling -> opt/new", "/lib -> usr/lib", "/opt/", "/opt/new/", "/opt/new/x 1 @2", "/usr/", "/usr/lib/", "/usr/lib/new.so 2 @2"}, list(tree))
-	require.Equal(t, "22", content(t, tree, "/usr/lib/new.so"))
+	require.Equal(t, "22", contentAt(t, tree, "/usr/lib/new.so"))
 }
 
 func TestHardLinksShareContent(t *testing.T) {
 	tree := read(t, []string{"bin/a one", "b => bin/a", "c => ./b"}, []string{"bin/a two!"}, []string{"b => c"}, []string{".wh.c"})
-	require.Equal(t, "two!", content(t, tree, "/bin/a"))
-	require.Equal(t, "one", content(t, tree, "/b"))
+	require.Equal(t, "two!", contentAt(t, tree, "/bin/a"))
+	require.Equal(t, "one", contentAt(t, tree, "/b"))
 	_, ok := tree.Stat("/c")
 	require.False(t, ok)
 }
