@@ -1,0 +1,143 @@
+package preflight
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/adbsql/antdbctl/modules/image/elf"
+)
+
+// server is the database server of the image. Without one, root is where it was
+// looked for and postgres is nil.
+type server struct {
+	asked string // the folder as asked for or as the environment says
+	root  string // the same without links
+	bin   string
+	lib   string // where the server's own libraries are: pg_config --pkglibdir
+	share string // pg_config --sharedir
+	err   error  // why postgres is nil
+
+	postgres  *elf.Object
+	scope     *elf.Scope
+	major     string
+	version   string // what `postgres --version` prints
+	full      string // what SELECT version() tells, without the first word's rest
+	antdb     string // its AntDB version; empty for PostgreSQL
+	catalog   string // catalog version
+	magic     elf.Magic
+	magicErr  error
+	isCluster bool // built for AntDB's distributed cluster
+}
+
+// Texts among the constants of the program. See F2 of the facts on AntDB for
+// the two ways in which --version is printed.
+var (
+	versionLine  = regexp.MustCompile(`postgres \([^\x00]{1,200}\n`)
+	versionFull  = regexp.MustCompile(`PostgreSQL [^\x00]{1,120} on [^\x00]{1,200}, compiled by [^\x00]{1,200}`)
+	versionAntDB = regexp.MustCompile(`^PostgreSQL \S+ ADB (\S+ [0-9a-f]{7,}|\S+)`)
+	catalogOf    = regexp.MustCompile(`PG_(\d+(?:\.\d+)?)_(\d{9})`)
+	nodeName     = regexp.MustCompile(`[^\x00]{0,80}Postgres-XC node name is mandatory[^\x00]{0,80}`)
+	versionMajor = regexp.MustCompile(`(?:PostgreSQL\) |based on PostgreSQL\) )(9\.\d+|\d+)`)
+)
+
+func (s *subject) findServer() server {
+	v := server{asked: s.askedRoot()}
+	v.root = v.asked
+	if e, ok := s.tree.Stat(v.asked); ok && e.IsDir() {
+		v.root = e.Path
+	}
+	v.bin = path.Join(v.root, "bin")
+	if e, ok := s.tree.Stat(path.Join(v.bin, "postgres")); ok {
+		// the server looks for its files from where its program really is
+		v.bin = path.Dir(e.Path)
+		v.root = path.Dir(v.bin)
+	}
+	v.lib = s.firstWith("plpgsql.so", v.root+"/lib/postgresql", v.root+"/lib", v.root+"/lib64/postgresql", v.root+"/lib64", v.root+"/lib/pgsql")
+	if v.postgres, v.err = s.loader.Object(path.Join(v.bin, "postgres")); v.err != nil {
+		return v
+	}
+	v.scope = s.loader.Load(v.postgres, nil)
+	v.readVersion()
+	v.share = s.firstWith("postgres.bki", v.root+"/share/postgresql", v.root+"/share", v.root+"/share/pgsql",
+		"/usr/share/postgresql/"+v.major, "/usr/share/pgsql")
+	return v
+}
+
+// askedRoot is where the server should be, from the best source there is.
+func (s *subject) askedRoot() string {
+	if s.want.Root != "" {
+		return path.Clean(s.want.Root)
+	}
+	if root := s.env["PGROOT"]; root != "" {
+		return path.Clean(root)
+	}
+	if e, ok := s.program("postgres"); ok {
+		return path.Dir(path.Dir(e.Path))
+	}
+	for _, base := range []string{"/usr", "/usr/lib/postgresql", "/usr/local"} {
+		for _, e := range s.tree.Dir(base) {
+			if _, ok := s.tree.Stat(e.Path + "/bin/postgres"); ok {
+				return e.Path
+			}
+		}
+	}
+	return "/usr/pgsql"
+}
+
+// firstWith is the first of the folders that has a file, else the last but the
+// most usual one.
+func (s *subject) firstWith(name string, dirs ...string) string {
+	for _, dir := range dirs {
+		if _, ok := s.tree.Stat(path.Join(dir, name)); ok {
+			e, _ := s.tree.Stat(dir)
+			return e.Path
+		}
+	}
+	return dirs[min(1, len(dirs)-1)]
+}
+
+func (v *server) readVersion() {
+	text := func(pattern *regexp.Regexp) []string {
+		m, err := v.postgres.Constant(pattern)
+		if err != nil {
+			return nil
+		}
+		return m
+	}
+	if m := text(versionLine); m != nil {
+		v.version = m[0]
+	}
+	if m := text(versionFull); m != nil {
+		v.full, _, _ = strings.Cut(m[0], ", compiled by")
+	}
+	if m := versionAntDB.FindStringSubmatch(v.full); m != nil {
+		v.antdb = m[1]
+	}
+	if m := text(catalogOf); m != nil {
+		v.major, v.catalog = m[1], m[2]
+	}
+	if m := versionMajor.FindStringSubmatch(v.version); m != nil {
+		v.major = m[1]
+	}
+	v.isCluster = text(nodeName) != nil
+	v.magic, v.magicErr = v.postgres.ServerMagic()
+	if v.major == "" && v.magicErr == nil {
+		v.major = v.magic.Major()
+	}
+	if strings.Contains(v.version, "based on PostgreSQL") && v.antdb == "" {
+		v.antdb = strings.Fields(strings.TrimPrefix(v.version, "postgres ("))[0]
+	}
+}
+
+// name is how people call the server.
+func (v *server) name() string {
+	switch {
+	case v.postgres == nil:
+		return "no server"
+	case v.antdb != "":
+		return fmt.Sprintf("AntDB %s (PostgreSQL %s)", v.antdb, v.major)
+	}
+	return "PostgreSQL " + v.major
+}
