@@ -40,7 +40,8 @@ func fleetCommand(lab layout.Lab) *cobra.Command {
 		lab.Nodes = there
 	}
 	cmd := &cobra.Command{Use: "fleet", Short: "Plain nodes behind shaped links, to measure how images travel", Long: fleetManual}
-	cmd.AddCommand(fleetUpCommand(lab), fleetDownCommand(lab), sshCommand(lab), fleetExecCommand(lab), fleetLinksCommand(lab))
+	cmd.AddCommand(fleetUpCommand(lab), fleetDownCommand(lab), sshCommand(lab), fleetExecCommand(lab), fleetLinksCommand(lab),
+		printCommand(lab, "file", "Print the path of fleet.json, which tells a program all it needs", fleet.File(lab)))
 	for _, verb := range []struct{ name, short string }{
 		{"kill", "Kill nodes as a power cut does; fleet up brings them back with their disks"},
 		{"pause", "Make nodes stand still: their connections stay open and silent"},
