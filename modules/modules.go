@@ -22,6 +22,7 @@ func Catalogue() *module.Registry {
 		module.Of[host.Line](),
 		module.Of[host.Service](),
 		module.Of[image.Build](),
+		module.Of[image.Check](),
 		module.Of[image.Inspect](),
 		module.Of[image.Load](),
 		module.Of[image.Save](),

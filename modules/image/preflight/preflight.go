@@ -92,6 +92,30 @@ func IDs() []string {
 	return ids
 }
 
+// Titles are the checks' names with what they look at, in order.
+func Titles() [][2]string {
+	var rows [][2]string
+	for _, c := range checks {
+		rows = append(rows, [2]string{c.id, c.title})
+	}
+	return rows
+}
+
+// Fault names what is at fault: the layer and the line; empty when none is.
+func (f Finding) Fault() string {
+	if f.Layer == 0 {
+		return ""
+	}
+	name := fmt.Sprintf("layer %d", f.Layer)
+	if f.Line > 0 {
+		name += fmt.Sprintf(", line %d of the Dockerfile", f.Line)
+	}
+	if f.History != "" {
+		name += ": " + f.History
+	}
+	return name
+}
+
 // Run judges an image. The error is about images that cannot be read; what is
 // wrong with one that can is in the findings, in the order of the list.
 func Run(ctx context.Context, tree *rootfs.Tree, config *v1.ConfigFile, want Want) ([]Finding, error) {
