@@ -113,6 +113,12 @@ func fleetUp(ctx context.Context, lab layout.Lab, rate fleet.Rate, print *progre
 func fleetDownCommand(lab layout.Lab) *cobra.Command {
 	cmd := downCommand(lab)
 	cmd.Short = "Take the fleet down: no container, process, mount, link or file of it stays"
+	takeDown := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		err := takeDown(cmd, args)
+		// it goes with the controller's namespace, unless something still runs there
+		return errors.Join(err, removeLink(cmd.Context(), fleet.ControllerLink(lab)))
+	}
 	return cmd
 }
 

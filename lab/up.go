@@ -18,6 +18,7 @@ import (
 	"github.com/adbsql/antdbctl/lab/control"
 	"github.com/adbsql/antdbctl/lab/debian"
 	"github.com/adbsql/antdbctl/lab/docker"
+	"github.com/adbsql/antdbctl/lab/fleet"
 	"github.com/adbsql/antdbctl/lab/image"
 	"github.com/adbsql/antdbctl/lab/layout"
 	"github.com/adbsql/antdbctl/lab/node"
@@ -42,6 +43,9 @@ func upCommand(lab layout.Lab) *cobra.Command {
 	cmd.Flags().IntVar(&lab.Nodes, "nodes", layout.DefaultNodes, "number of nodes")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		print := progress.New(cmd.OutOrStdout())
+		if _, err := fleet.Read(lab); err == nil {
+			return fmt.Errorf("a fleet is up in slot %d; set ANTDBCTL_LAB_SLOT to another one", lab.Slot)
+		}
 		if err := checkUp(lab, cmd.Flags().Changed("nodes")); err != nil {
 			return err
 		}

@@ -20,8 +20,8 @@ func Namespace(lab layout.Lab) string { return lab.In("controller.net") }
 // controllerIP is below the nodes' addresses, which begin at 11.
 func (f Fleet) controllerIP() string { return fmt.Sprintf("10.213.%d.9", f.Lab.Slot) }
 
-// controllerLink is the host's end of the controller's link.
-func (f Fleet) controllerLink() string { return fmt.Sprintf("antdbfleet%d", f.Lab.Slot) }
+// ControllerLink is the host's end of the controller's link.
+func ControllerLink(lab layout.Lab) string { return fmt.Sprintf("antdbfleet%d", lab.Slot) }
 
 func (f Fleet) inController(argv ...string) []string {
 	return append([]string{"nsenter", "--net=" + Namespace(f.Lab), "--"}, argv...)
@@ -29,15 +29,15 @@ func (f Fleet) inController(argv ...string) []string {
 
 // layControllerLink makes the controller's namespace and its link to the nodes' bridge, unless they are there.
 func (f Fleet) layControllerLink(ctx context.Context) error {
-	if _, err := net.InterfaceByName(f.controllerLink()); err == nil {
+	if _, err := net.InterfaceByName(ControllerLink(f.Lab)); err == nil {
 		return nil
 	}
 	if err := f.makeNamespace(ctx); err != nil {
 		return fmt.Errorf("make the controller's network: %w", err)
 	}
 	for _, argv := range [][]string{
-		{"ip", "link", "add", f.controllerLink(), "type", "veth", "peer", "name", "eth0", "netns", Namespace(f.Lab)},
-		{"ip", "link", "set", f.controllerLink(), "master", f.Lab.Bridge(), "up"},
+		{"ip", "link", "add", ControllerLink(f.Lab), "type", "veth", "peer", "name", "eth0", "netns", Namespace(f.Lab)},
+		{"ip", "link", "set", ControllerLink(f.Lab), "master", f.Lab.Bridge(), "up"},
 		f.inController("ip", "link", "set", "lo", "up"),
 		f.inController("ip", "address", "add", f.controllerIP()+"/24", "dev", "eth0"),
 		f.inController("ip", "link", "set", "eth0", "up"),

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -122,5 +121,14 @@ func (f Fleet) pid(ctx context.Context, name string) string {
 	if err != nil {
 		return "0"
 	}
-	return strings.TrimSpace(out)
+	return out
+}
+
+// state is docker's word for how a node is, empty when there is none.
+func (f Fleet) state(ctx context.Context, name string) string {
+	out, err := f.Engine.Do(ctx, "container", "inspect", "--format", "{{.State.Status}}", name)
+	if err != nil {
+		return ""
+	}
+	return out
 }

@@ -42,6 +42,11 @@ func (f Fleet) writeFiles(n layout.Node, keys node.SSHKeys) error {
 // start brings one node up and waits until all three of its doors are open.
 func (f Fleet) start(ctx context.Context, n layout.Node) error {
 	machine := node.Machine{Lab: f.Lab, Node: n, Engine: f.Engine, Owner: f.Owner}
+	if f.state(ctx, n.Name) == "paused" {
+		if err := f.Signal(ctx, "unpause", n.Name); err != nil {
+			return err
+		}
+	}
 	if err := machine.Start(ctx); err != nil {
 		return err
 	}
