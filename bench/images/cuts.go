@@ -113,27 +113,33 @@ type connection struct {
 func (c *cutter) connections(ctx context.Context) []connection {
 	var all []connection
 	for _, n := range c.b.fleet.Nodes {
-		// one line each: Recv-Q Send-Q local peer, then "key:value" facts
 		out, err := c.ss(ctx, n.Name, "-tinHO", "state", "established", "( sport = :22 )").Output()
 		if err != nil {
 			continue // it may be over
 		}
-		for line := range strings.Lines(string(out)) {
-			fields := strings.Fields(line)
-			if len(fields) < 4 {
-				continue
-			}
-			found := connection{node: n.Name, local: fields[2], peer: fields[3]}
-			for _, fact := range fields[4:] {
-				for _, key := range []string{"bytes_received:", "bytes_acked:"} {
-					if text, ok := strings.CutPrefix(fact, key); ok {
-						carried, _ := strconv.ParseInt(text, 10, 64) // ss writes numbers only
-						found.bytes += carried
-					}
+		all = append(all, parseConnections(n.Name, string(out))...)
+	}
+	return all
+}
+
+// parseConnections reads one a line: what waits in each queue, both addresses, then facts as key:value.
+func parseConnections(node, text string) []connection {
+	var all []connection
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) < 4 {
+			continue
+		}
+		found := connection{node: node, local: fields[2], peer: fields[3]}
+		for _, fact := range fields[4:] {
+			for _, key := range []string{"bytes_received:", "bytes_acked:"} {
+				if number, ok := strings.CutPrefix(fact, key); ok {
+					carried, _ := strconv.ParseInt(number, 10, 64) // ss writes numbers only
+					found.bytes += carried
 				}
 			}
-			all = append(all, found)
 		}
+		all = append(all, found)
 	}
 	return all
 }

@@ -70,22 +70,20 @@ func main() {
 
 func run(ctx context.Context) (missed bool, err error) {
 	b := &bench{}
-	only := flag.String("only", "", "parts to run, by comma; all by default")
 	lab := flag.String("lab", "bin/antdbctl-lab", "the lab's program")
 	rate := flag.String("rate", "100mbit", "of every link, each way")
+	only := flag.String("only", "", "parts to run, by comma; all by default")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of what is random, but for the layers")
 	flag.StringVar(&b.program, "antdbctl", "bin/antdbctl", "the program to measure")
 	flag.StringVar(&b.runtime, "runtime", "containerd", "container engine of the nodes: containerd or docker")
 	flag.IntVar(&b.mega, "mb", 210, "size of a cold image")
 	flag.IntVar(&b.layers, "layers", 5, "layers of a cold image")
 	flag.Parse()
-	b.random = rand.New(rand.NewPCG(*seed, 0))
-	wanted := strings.Split(*only, ",")
-	for _, name := range wanted {
-		if *only != "" && !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
-			return false, fmt.Errorf("-only %s: there is no such part", name)
-		}
+	chosen, err := choose(*only)
+	if err != nil {
+		return false, err
 	}
+	b.random = rand.New(rand.NewPCG(*seed, 0))
 	if b.dir, err = os.MkdirTemp("", "bench-images-"); err != nil {
 		return false, err
 	}
@@ -95,15 +93,36 @@ func run(ctx context.Context) (missed bool, err error) {
 	}
 	defer func() { err = errors.Join(err, b.fleet.close()) }()
 	fmt.Printf("%d nodes, %s each way, image of %d MB in %d layers, seed %d\n", len(b.fleet.Nodes), *rate, b.mega, b.layers, *seed)
-	for _, p := range parts {
-		if *only != "" && !slices.Contains(wanted, p.name) {
-			continue
-		}
+	for _, p := range chosen {
 		fmt.Printf("\n%s: %s\n", p.name, p.what)
-		if err := p.run(ctx, b); err != nil {
-			return false, fmt.Errorf("%s: %w", p.name, err)
+		err := p.run(ctx, b)
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if err != nil { // the other parts have something to say all the same
+			b.table.add(p.name, "comes to its end", "yes", "no", false)
+			fmt.Printf("  %v\n", err)
+		}
+		if err := b.fleet.repair(ctx); err != nil {
+			return false, err
 		}
 	}
 	b.memory.judge(&b.table)
 	return b.table.print(os.Stdout), nil
+}
+
+// choose gives the parts with these names, or all.
+func choose(names string) ([]part, error) {
+	if names == "" {
+		return parts, nil
+	}
+	var chosen []part
+	for _, name := range strings.Split(names, ",") {
+		i := slices.IndexFunc(parts, func(p part) bool { return p.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("-only %s: there is no part %q", names, name)
+		}
+		chosen = append(chosen, parts[i])
+	}
+	return chosen, nil
 }

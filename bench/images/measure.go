@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +17,7 @@ const measureVerb = "measure-resident"
 
 // measured runs a command, writes the largest memory of it and of what it ran to a file, and returns its exit status.
 func measured(file string, argv []string) int {
+	runtime.LockOSThread() // the signal below comes when this thread ends
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}

@@ -28,14 +28,18 @@ type shipment struct {
 
 // shipped is what one run of the program did.
 type shipped struct {
-	events   []event.Envelope
-	wall     time.Duration
-	resident int64 // largest, of the program and what it ran
-	failed   error // the program's exit, with what it said
+	events []event.Envelope
+	wall   time.Duration
+	failed error // the program's exit, with what it said
 }
+
+// shipLimit ends a program that hangs. The slowest way takes a quarter of it.
+const shipLimit = 10 * time.Minute
 
 // ship runs the program on the controller. It is no error when the program fails: a part may want that.
 func (b *bench) ship(ctx context.Context, s shipment) (shipped, error) {
+	ctx, cancel := context.WithTimeout(ctx, shipLimit)
+	defer cancel()
 	book, err := b.writeBook(s)
 	if err != nil {
 		return shipped{}, err
@@ -71,11 +75,12 @@ func (b *bench) ship(ctx context.Context, s shipment) (shipped, error) {
 	if failed != nil {
 		out.failed = fmt.Errorf("antdbctl apply: %w: %s%s", failed, faults(out.events), stderr.String())
 	}
-	if out.resident, failed = readResident(sizeFile); failed != nil {
-		err = errors.Join(err, failed)
+	if ctx.Err() != nil {
+		return out, fmt.Errorf("antdbctl apply is still at work after %.0f s: %w", seconds(out.wall), ctx.Err())
 	}
-	b.memory.controller(out.resident)
-	return out, errors.Join(err, ctx.Err())
+	resident, sizeErr := readResident(sizeFile)
+	b.memory.controller(resident)
+	return out, errors.Join(err, sizeErr)
 }
 
 // writeBook writes the runbook of a shipment into a folder of its own, so that no state is there.
