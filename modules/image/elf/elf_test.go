@@ -183,13 +183,18 @@ func TestReturnedAddressOfEveryShapeOfCode(t *testing.T) {
 
 func TestConstantsTellTheServersVersion(t *testing.T) {
 	f := read(t, server(t)+"/bin/postgres")
-	got, err := f.Constant(regexp.MustCompile(`postgres \(PostgreSQL\) (\d+)[^\x00]*\n`))
+	got, err := f.Constant("postgres (", regexp.MustCompile(`PostgreSQL\) (\d+)`))
 	require.NoError(t, err)
 	require.Len(t, got, 2)
 	require.Equal(t, filepath.Base(server(t)), got[1])
-	got, err = f.Constant(regexp.MustCompile(`Postgres-XC node name is mandatory`))
+	got, err = f.Constant("ostgres (", regexp.MustCompile(`PostgreSQL\) (\d+)`))
 	require.NoError(t, err)
-	require.Nil(t, got)
+	require.Nil(t, got, "a text within another")
+	for text, want := range map[string]bool{"PostgreSQL) ": true, "Postgres-XC node name is mandatory": false} {
+		holds, err := f.Holds(text)
+		require.NoError(t, err)
+		require.Equal(t, want, holds, text)
+	}
 }
 
 func TestVersionsCompareByNumber(t *testing.T) {

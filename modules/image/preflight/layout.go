@@ -153,8 +153,8 @@ func (s *subject) initdb(f *finding) {
 	cluster := v.isCluster
 	o, err := s.loader.Object(path.Join(v.bin, "initdb"))
 	if err == nil {
-		m, err := o.Constant(nodeName)
-		cluster = cluster || err == nil && m != nil
+		holds, err := o.Holds(nodeName)
+		cluster = cluster || err == nil && holds
 	}
 	switch {
 	case err != nil && !errors.Is(err, elf.ErrNotELF): // a script around it is fine

@@ -34,13 +34,15 @@ type server struct {
 // Texts among the constants of the program. See F2 of the facts on AntDB for
 // the two ways in which --version is printed.
 var (
-	versionLine  = regexp.MustCompile(`postgres \([^\x00]{1,200}\n`)
-	versionFull  = regexp.MustCompile(`PostgreSQL [^\x00]{1,120} on [^\x00]{1,200}, compiled by [^\x00]{1,200}`)
+	versionLine  = regexp.MustCompile(`^postgres \(.{1,200}\n$`)
+	versionFull  = regexp.MustCompile(`^(PostgreSQL .{1,120} on .{1,200}), compiled by `)
 	versionAntDB = regexp.MustCompile(`^PostgreSQL \S+ ADB (\S+ [0-9a-f]{7,}|\S+)`)
-	catalogOf    = regexp.MustCompile(`PG_(\d+(?:\.\d+)?)_(\d{9})`)
-	nodeName     = regexp.MustCompile(`[^\x00]{0,80}Postgres-XC node name is mandatory[^\x00]{0,80}`)
+	catalogOf    = regexp.MustCompile(`^PG_(\d+(?:\.\d+)?)_(\d{9})`)
 	versionMajor = regexp.MustCompile(`(?:PostgreSQL\) |based on PostgreSQL\) )(9\.\d+|\d+)`)
 )
+
+// nodeName is what programs say that are built for AntDB's distributed cluster.
+const nodeName = "Postgres-XC node name is mandatory"
 
 func (s *subject) findServer() server {
 	v := server{asked: s.askedRoot()}
@@ -99,29 +101,29 @@ func (s *subject) firstWith(name string, dirs ...string) string {
 }
 
 func (v *server) readVersion() {
-	text := func(pattern *regexp.Regexp) []string {
-		m, err := v.postgres.Constant(pattern)
+	text := func(prefix string, pattern *regexp.Regexp) []string {
+		m, err := v.postgres.Constant(prefix, pattern)
 		if err != nil {
 			return nil
 		}
 		return m
 	}
-	if m := text(versionLine); m != nil {
+	if m := text("postgres (", versionLine); m != nil {
 		v.version = m[0]
 	}
-	if m := text(versionFull); m != nil {
-		v.full, _, _ = strings.Cut(m[0], ", compiled by")
+	if m := text("PostgreSQL ", versionFull); m != nil {
+		v.full = m[1]
 	}
 	if m := versionAntDB.FindStringSubmatch(v.full); m != nil {
 		v.antdb = m[1]
 	}
-	if m := text(catalogOf); m != nil {
+	if m := text("PG_", catalogOf); m != nil {
 		v.major, v.catalog = m[1], m[2]
 	}
 	if m := versionMajor.FindStringSubmatch(v.version); m != nil {
 		v.major = m[1]
 	}
-	v.isCluster = text(nodeName) != nil
+	v.isCluster, _ = v.postgres.Holds(nodeName)
 	v.magic, v.magicErr = v.postgres.ServerMagic()
 	if v.major == "" && v.magicErr == nil {
 		v.major = v.magic.Major()
