@@ -4,64 +4,103 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-
-	"github.com/klauspost/compress/gzip"
+	"time"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/ssh"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/secret"
+	"github.com/adbsql/antdbctl/modules/image/relay"
 	"github.com/adbsql/antdbctl/modules/image/store"
 )
 
-// load streams the image to the host's engine, without the layers in there.
+// load brings the image to the host's engine, without the layers in there,
+// together with other hosts that lack the same.
 func (s *Ship) load(ctx context.Context, env *module.Env, img *store.Image, there map[string]bool) error {
-	total := int64(0)
-	for _, l := range img.Layers {
-		if !there[l.Digest] {
-			total += l.Size
-		}
-	}
-	out := &counter{reported: func(n int64) { env.Progress(min(n, total), total, "B") }}
 	names := s.names()
-	var cmd conn.Cmd
-	write := func(w io.Writer) error { return img.WriteDocker(w, names, len(there)) }
-	switch s.node.engine {
-	case "containerd":
+	cmd := conn.Command(s.node.engine, "image", "load")
+	cargo, err := img.Docker(names, len(there))
+	if s.node.engine == "containerd" {
 		interim := "antdbctl.local/incoming:" + short(img.ID)
-		cmd = s.node.ctr(importScript, append([]string{s.Namespace, s.Compress, interim}, names...)...)
-		write = func(w io.Writer) error { return img.WriteOCI(w, interim, there) }
-	default:
-		cmd = conn.Command(s.node.engine, "image", "load")
+		cmd = s.node.ctr(importScript, append([]string{s.Namespace, interim}, names...)...)
+		cargo, err = img.OCI(interim, there)
 	}
-	sent := &counter{reported: func(int64) {}}
-	_, err := feed(ctx, env, cmd, func(w io.Writer) error {
-		sent.w = w
-		if s.Compress != "gzip" {
-			out.w = sent
-			return write(out)
-		}
-		zip, err := gzip.NewWriterLevel(sent, gzip.BestSpeed)
-		if err != nil {
-			return err
-		}
-		out.w = zip
-		return errors.Join(write(out), zip.Close())
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	env.Phase("send")
+	r, err := pier.join(s.info.ID, &passenger{
+		ctx: ctx, host: env.Target.Key(), cargo: cargo,
+		opts: relay.Options{Chain: s.chain(env, cargo), Compress: s.Compress},
+		node: &relay.Node{
+			Name: env.Target.String(), Host: env.Host, Login: login(ctx, env.Host), Load: cmd, Note: env.Logf,
+			At: func(n int64) {
+				env.Progress(n, cargo.Size(), "B")
+				if n == cargo.Size() {
+					env.Phase("load")
+				}
+			},
+		},
 	})
-	s.Bytes += sent.n
-	if err == nil {
-		env.Progress(total, total, "B")
+	if err != nil {
+		return shipError(err, env.Target.String())
+	}
+	s.Bytes += cargo.Size()
+	if r.Code != 0 {
+		return &conn.ExitError{Cmd: cmd, Code: r.Code, Stderr: r.Log}
+	}
+	by := "this machine"
+	if r.By != "" {
+		by = r.By
+	}
+	env.Logf("%s from %s in %.1f s (%s/s), loaded after %.1f s", size(cargo.Size()), by, r.Received.Seconds(),
+		size(int64(float64(cargo.Size())/max(r.Received.Seconds(), 0.001))), time.Since(began).Seconds())
+	return nil
+}
+
+// chainFrom is how much an image must have to be worth connecting nodes.
+const chainFrom = 4 << 20
+
+func (s *Ship) chain(env *module.Env, cargo *store.Archive) bool {
+	switch s.Via {
+	case "chain":
+		return true
+	case "auto":
+		return env.Target.Kind == conn.SSH && cargo.Size() >= chainFrom
+	}
+	return false
+}
+
+// login is how other hosts log in to a host; nil where that is no SSH host.
+func login(ctx context.Context, host conn.Host) *ssh.Login {
+	h, ok := conn.As[interface {
+		Login(context.Context) (ssh.Login, error)
+	}](host)
+	if !ok {
+		return nil
+	}
+	l, err := h.Login(ctx)
+	if err != nil {
+		return nil // the way there says so itself when it is used
+	}
+	return &l
+}
+
+func shipError(err error, place string) error {
+	if errors.Is(err, relay.ErrBusy) {
+		return module.Explain(fmt.Errorf("%s: %w", place, err), "wait until that run has ended, and apply again: what is there then is not sent again")
 	}
 	return err
 }
 
 // importScript gives the names only to an image that is whole: an import that
 // lacks a layer leaves a record behind that looks like an image and is none.
-const importScript = `ns=$1 compress=$2 interim=$3
-shift 3
+const importScript = `ns=$1 interim=$2
+shift 2
 trap 'ctr -n "$ns" images rm "$interim" >/dev/null 2>&1' EXIT
 trap 'exit 1' HUP INT TERM
-if [ "$compress" = gzip ]; then gzip -dc; else cat; fi | ctr -n "$ns" images import - >&2 || exit 1
+ctr -n "$ns" images import - >&2 || exit 1
 line=$(ctr -n "$ns" images check "name==$interim" | sed -n 2p)
 case $line in
 *" complete "*) ;;

@@ -49,21 +49,3 @@ func drain(ctx context.Context, r conn.Runner, cmd conn.Cmd, read func(io.Reader
 	}
 	return err
 }
-
-// counter tells report how many bytes went through it, at most once for each
-// mebibyte.
-type counter struct {
-	w        io.Writer
-	n, told  int64
-	reported func(n int64)
-}
-
-func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	if c.n-c.told >= 1<<20 {
-		c.told = c.n
-		c.reported(c.n)
-	}
-	return n, err
-}

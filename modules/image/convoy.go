@@ -1,0 +1,127 @@
+package image
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/adbsql/antdbctl/modules/image/relay"
+)
+
+// Every host is a step instance of its own, which knows nothing of the others;
+// a chain takes several. So instances that ship the same image at the same time
+// meet here: who looked and found the image missing is expected, and when all
+// who are expected have come, or nobody has for a while, they leave together.
+
+// lastCall is how long those who are there wait for the next who is expected: a
+// host may be in a later batch, or fail before it comes.
+const lastCall = 500 * time.Millisecond
+
+// pier is where the ships of this process meet.
+var pier = &meetings{byImage: map[string]*meeting{}}
+
+type meetings struct {
+	mu      sync.Mutex
+	byImage map[string]*meeting
+}
+
+// meeting is who ships one image and has not left.
+type meeting struct {
+	expected map[string]bool // hosts
+	here     []*passenger
+	timer    *time.Timer
+}
+
+// passenger is one host's part in a convoy.
+type passenger struct {
+	ctx    context.Context
+	host   string
+	node   *relay.Node
+	cargo  relay.Cargo
+	opts   relay.Options
+	result chan relay.Result
+}
+
+// convoy is what can go as one: the same bytes in the same way.
+func (p *passenger) convoy() string {
+	if !p.opts.Chain {
+		return strings.Join([]string{p.cargo.ID(), p.opts.Compress, p.host}, " ")
+	}
+	return p.cargo.ID() + " " + p.opts.Compress
+}
+
+// expect announces that a host will likely ask for the image.
+func (m *meetings) expect(image, host string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.of(image).expected[host] = true
+}
+
+func (m *meetings) of(image string) *meeting {
+	if m.byImage[image] == nil {
+		m.byImage[image] = &meeting{expected: map[string]bool{}}
+	}
+	return m.byImage[image]
+}
+
+// join brings p's cargo to its host, together with whoever takes the same.
+func (m *meetings) join(image string, p *passenger) (relay.Result, error) {
+	p.result = make(chan relay.Result, 1)
+	m.mu.Lock()
+	meet := m.of(image)
+	delete(meet.expected, p.host)
+	meet.here = append(meet.here, p)
+	wait := lastCall
+	if len(meet.expected) == 0 {
+		wait = 0
+	}
+	if meet.timer == nil {
+		meet.timer = time.AfterFunc(wait, func() { m.leave(image) })
+	} else {
+		meet.timer.Reset(wait)
+	}
+	m.mu.Unlock()
+	select {
+	case r := <-p.result:
+		return r, r.Err
+	case <-p.ctx.Done():
+		return relay.Result{}, context.Cause(p.ctx)
+	}
+}
+
+// leave sends off everybody who is there.
+func (m *meetings) leave(image string) {
+	m.mu.Lock()
+	all := m.of(image).here
+	delete(m.byImage, image)
+	m.mu.Unlock()
+	slices.SortStableFunc(all, func(a, b *passenger) int { return strings.Compare(a.host, b.host) })
+	convoys := map[string][]*passenger{}
+	for _, p := range all {
+		convoys[p.convoy()] = append(convoys[p.convoy()], p)
+	}
+	for _, together := range convoys {
+		go travel(together)
+	}
+}
+
+// travel is one convoy's way. It ends early only when nobody waits for it.
+func travel(all []*passenger) {
+	ctx, stop := context.WithCancelCause(context.WithoutCancel(all[0].ctx))
+	defer stop(nil)
+	var waiting sync.WaitGroup
+	byNode := map[*relay.Node]*passenger{}
+	nodes := make([]*relay.Node, len(all))
+	for i, p := range all {
+		byNode[p.node], nodes[i] = p, p.node
+		waiting.Add(1)
+		context.AfterFunc(p.ctx, waiting.Done)
+	}
+	go func() {
+		waiting.Wait()
+		stop(context.Cause(all[0].ctx))
+	}()
+	relay.Send(ctx, all[0].cargo, nodes, all[0].opts, func(n *relay.Node, r relay.Result) { byNode[n].result <- r })
+}

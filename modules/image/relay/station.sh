@@ -1,0 +1,126 @@
+# A station receives a cargo chunk by chunk, feeds it to what loads it here, and passes it on to the next station.
+# It outlives the connection that started it, so that a cargo goes on where it was cut.
+# usage: station CHUNKS PATIENCE, in its folder and in a process group of its own
+#
+#   in.S    named pipe into which chunks come; S counts how often one was begun
+#   out     named pipe towards the next station, when there is one (see hop.sh)
+#   state   what the controller reads
+#   lease   when the controller was last heard of, in seconds since 1970
+chunks=$1 patience=$2
+umask 022
+echo $$ >pid
+
+mkfifo feed || exit 1
+{
+	sh ./load <feed >load.log 2>&1 &
+	echo $! >load.pid
+	wait $!
+	echo $? >load.tmp
+	mv load.tmp load.code
+} &
+loader=$!
+exec 4>feed
+
+deserted() { ! read -r heard <lease || [ $(($(date +%s) - heard)) -ge "$patience" ]; }
+
+# without a sign of the controller for long, nobody comes any more
+(
+	trap '' TERM
+	while sleep 5; do
+		deserted && exec sh ./stop
+	done
+) >/dev/null 2>&1 4>&- &
+
+trap '' HUP PIPE
+session=0 next=0 from=- took=0 passing=
+
+publish() { echo "$session $next $from $took" >state.tmp && mv state.tmp state; }
+
+# uptime sets now, in hundredths of a second
+uptime() {
+	read -r now _ </proc/uptime
+	now=${now%.*}${now#*.}
+}
+
+# look_for_hop begins to pass on with the chunk at hand, once a connection to the next station stands.
+look_for_hop() {
+	[ -e hop.ready ] || return 0
+	rm -f hop.ready
+	pass_end
+	[ -p out ] || return 0
+	exec 7<>out 6>out 7>&- # which does not wait for a reader
+	rm -f out
+	: >hop.taken
+	from=$next
+}
+
+# receive takes the body of a chunk whose header was read. One whose bytes are not those that were sent is refused.
+receive() {
+	chunk=chunk.$((next % 2))
+	uptime
+	begun=$now
+	dd bs=65536 count=$((wire / 65536)) iflag=fullblock <&5 >$chunk 2>/dev/null
+	rest=$((wire % 65536))
+	[ $rest = 0 ] || dd bs=$rest count=1 iflag=fullblock <&5 >>$chunk 2>/dev/null
+	uptime
+	took=$((now - begun))
+	sum=$(sha256sum <$chunk)
+	[ "${sum%% *}" = "$digest" ]
+}
+
+consume() {
+	case $codec in
+	raw) cat $chunk ;;
+	gzip) gzip -dc <$chunk ;;
+	zstd) zstd -dc <$chunk ;;
+	esac >&4 2>/dev/null 6>&-
+}
+
+# pass_on sends the chunk to the next station while the one after it is received. A hop that broke is given up.
+pass_on() {
+	pass_wait
+	[ "$from" != - ] || return 0
+	{
+		echo "chunk $next $wire $codec $digest"
+		cat $chunk
+	} >&6 2>/dev/null 4>&- 5<&- || : >hop.broken &
+	passing=$!
+}
+
+pass_wait() {
+	[ -z "$passing" ] || wait "$passing"
+	passing=
+	[ ! -e hop.broken ] || pass_end
+	rm -f hop.broken
+}
+
+pass_end() {
+	[ "$from" = - ] || exec 6>&-
+	from=-
+}
+
+while [ "$next" -lt "$chunks" ]; do
+	session=$((session + 1))
+	mkfifo in.$session
+	chmod 666 in.$session # the folder lets in only who may
+	publish
+	exec 5<in.$session
+	while [ "$next" -lt "$chunks" ] && read -r word seq wire codec digest <&5; do
+		[ "$word $seq" = "chunk $next" ] || break
+		look_for_hop
+		receive || break
+		consume
+		pass_on
+		next=$((next + 1))
+		publish
+	done
+	exec 5<&-
+	rm -f in.$session
+done
+pass_wait
+pass_end
+publish
+exec 4>&-
+wait $loader
+# the controller reads how it ended, and stops the station
+while sleep 5; do :; done
