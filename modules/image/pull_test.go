@@ -1,0 +1,238 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	ggcr "github.com/google/go-containerregistry/pkg/registry"
+	"github.com/stretchr/testify/require"
+
+	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/conntest"
+	"github.com/adbsql/antdbctl/engine/conn/ssh"
+	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/engine/secret"
+)
+
+// Unwrap lets a pull find the SSH connection behind the place.
+func (p place) Unwrap() conn.Host { return p.Host }
+
+// pulled lets a host pull an image, and gives the step as it was then.
+func pulled(t *testing.T, to, from conn.Host, args string) (*Ship, error) {
+	t.Helper()
+	step := ship(t, to, from, args)
+	require.NoError(t, step.Validate())
+	s := step.Module().(*Ship)
+	require.NoError(t, s.validateRegistry())
+	_, err := s.Check(t.Context(), step.Env())
+	require.NoError(t, err)
+	img, err := fetch(t.Context(), step.Env(), s.source, s.info)
+	require.NoError(t, err)
+	err = s.pull(t.Context(), step.Env(), img)
+	if err == nil {
+		change, err := s.Check(t.Context(), step.Env())
+		require.NoError(t, err)
+		require.False(t, change.Wanted(), "after the pull it still wants to %s", change.Summary)
+	}
+	return s, err
+}
+
+// withPodman is the place with a podman that keeps its images in a folder of
+// the test's own.
+func withPodman(t *testing.T, p place) place {
+	t.Helper()
+	dir := t.TempDir()
+	config := filepath.Join(dir, "storage.conf")
+	require.NoError(t, os.WriteFile(config, []byte("[storage]\ndriver = \"vfs\"\ngraphroot = \""+dir+"/graph\"\nrunroot = \""+dir+"/run\"\n"), 0o600))
+	env := map[string]secret.Value{"CONTAINERS_STORAGE_CONF": secret.New(config)}
+	for name, v := range p.env {
+		env[name] = v
+	}
+	return place{p.Host, env}
+}
+
+// everyEngine runs a test on a node with each kind of engine, reached over SSH.
+// The names it gives list what the engine has.
+func everyEngine(t *testing.T, test func(t *testing.T, engine string, n place, names func() string)) {
+	for _, engine := range []string{"docker", "containerd", "podman"} {
+		t.Run(engine, func(t *testing.T) {
+			n, _ := remote(t)
+			list := map[string][]string{
+				"docker":     {"docker", "image", "ls", "--digests", "--format", "{{.Repository}}:{{.Tag}}@{{.Digest}}"},
+				"containerd": {"ctr", "-n", "pulled", "images", "ls", "-q"},
+				"podman":     {"podman", "image", "ls", "--noheading", "--format", "{{.Repository}}:{{.Tag}}@{{.Digest}}"},
+			}
+			if engine == "podman" {
+				n = withPodman(t, n)
+			}
+			test(t, engine, n, func() string { return n.do(t, list[engine]...) })
+		})
+	}
+}
+
+func TestANodePullsThroughItsConnection(t *testing.T) {
+	b := at(t, "builder")
+	everyEngine(t, func(t *testing.T, engine string, n place, names func() string) {
+		args := `image = "tunnel-` + engine + `:1"
+			namespace = "pulled"
+			ref       = "corp/tunnel:4.1"
+			tags      = ["tunnel:also"]
+			runtime   = "` + engine + `"`
+		image(t, b, "tunnel-"+engine+":1", sized("tunnel"+engine))
+		s, err := pulled(t, n, b, args)
+		require.NoError(t, err)
+		require.Greater(t, s.Bytes, int64(20<<20))
+		require.Contains(t, names(), "corp/tunnel:4.1")
+		require.Contains(t, names(), "tunnel:also")
+		require.NotContains(t, names(), "127.0.0.1", "no interim name may stay")
+
+		files := sized("tunnel" + engine)
+		files["upper"] = "another"
+		image(t, b, "tunnel-"+engine+":1", files)
+		s, err = pulled(t, n, b, args)
+		require.NoError(t, err)
+		require.Less(t, s.Bytes, int64(20000), "the lower layer must not travel again")
+		require.NotContains(t, names(), "127.0.0.1")
+	})
+}
+
+// watched is a host that keeps the argument vectors of all it runs.
+type watched struct {
+	place
+	mu   sync.Mutex
+	args []string
+}
+
+func (w *watched) Unwrap() conn.Host { return w.place.Host }
+
+func (w *watched) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
+	w.mu.Lock()
+	w.args = append(w.args, strings.Join(cmd.Args, " "))
+	w.mu.Unlock()
+	return w.place.Run(ctx, cmd)
+}
+
+// registryWith is a registry that wants a password.
+func registryWith(t *testing.T, password string) (url string) {
+	t.Helper()
+	inner := ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, got, _ := r.BasicAuth(); got != password {
+			w.Header().Set("WWW-Authenticate", `Basic realm="site"`)
+			w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestANodePullsFromTheSitesRegistry(t *testing.T) {
+	b := at(t, "builder")
+	const password = "it's \"Pa$$word\" of the site"
+	url := registryWith(t, password)
+	everyEngine(t, func(t *testing.T, engine string, n place, names func() string) {
+		image(t, b, "bysite-"+engine+":1", layered("bysite"+engine))
+		seen := &watched{place: n}
+		source := &watched{place: b}
+		args := `image = "bysite-` + engine + `:1"
+			namespace = "pulled"
+			ref       = "corp/bysite-` + engine + `:4.1"
+			runtime   = "` + engine + `"
+			registry  = "` + url + `/antdb"
+			registry_user     = "robot$ship"
+			registry_password = "` + strings.ReplaceAll(password, `"`, `\"`) + `"`
+		_, err := pulled(t, seen, source, args)
+		require.NoError(t, err)
+		require.Contains(t, names(), "corp/bysite-"+engine+":4.1")
+		require.NotContains(t, names(), "127.0.0.1", "no interim name may stay")
+		require.NotContains(t, b.do(t, "docker", "image", "ls", "--format", "{{.Repository}}"), "127.0.0.1")
+		encoded := basic("robot$ship", secret.New(password)).Reveal()
+		for _, line := range append(seen.args, source.args...) {
+			require.NotContains(t, line, password)
+			require.NotContains(t, line, encoded)
+		}
+	})
+}
+
+func TestRegistriesThatRefuseAreExplained(t *testing.T) {
+	b := at(t, "builder")
+	url := registryWith(t, "right")
+	host := strings.TrimPrefix(url, "http://")
+	image(t, b, "refused:1", layered("refused"))
+	for name, c := range map[string]struct{ args, says, remedy string }{
+		"wrong password": {`registry = "` + url + `/a"
+			registry_user = "u"
+			registry_password = "wrong"`, "refuses these credentials", "registry_user"},
+		"nobody there": {`registry = "127.0.0.1:9/a"`, "cannot be reached", "firewalls"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := pulled(t, b, b, "image = \"refused:1\"\nruntime = \"containerd\"\nnamespace = \"refused\"\n"+c.args)
+			require.ErrorContains(t, err, c.says)
+			require.NotContains(t, err.Error(), "%!")
+			var explained *module.Explained
+			require.ErrorAs(t, err, &explained)
+			require.Contains(t, explained.Remedy, c.remedy)
+			var arg *module.ArgError
+			require.ErrorAs(t, err, &arg)
+			require.Equal(t, "registry", arg.Arg)
+		})
+	}
+	require.NotContains(t, b.do(t, "docker", "image", "ls", "--format", "{{.Repository}}"), host, "the name of a failed push goes, too")
+}
+
+func TestOnlySomeWaysLeadToANode(t *testing.T) {
+	b := at(t, "builder")
+	image(t, b, "noway:1", layered("noway"))
+	_, err := pulled(t, says{b, "== engine docker\n", ""}, b, `image = "noway:1"`)
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	var explained *module.Explained
+	require.ErrorAs(t, err, &explained)
+	require.Contains(t, explained.Remedy, `via = "star"`)
+
+	server := conntest.StartSSH(t, conntest.SSHOptions{Config: []string{"AllowTcpForwarding no"}})
+	host, err := ssh.Open(t.Context(), server.Target(""), server.Settings, nil)
+	require.NoError(t, err)
+	defer host.Close()
+	_, err = pulled(t, place{host, at(t, "node").env}, b, `image = "noway:1"`)
+	var refused *ssh.ListenError
+	require.ErrorAs(t, err, &refused)
+	require.Contains(t, refused.Hint(), "AllowTcpForwarding")
+}
+
+func TestNamesOfRegistries(t *testing.T) {
+	for text, want := range map[string]site{
+		"harbor.site:5000/antdb":    {"https", "harbor.site:5000", "/antdb"},
+		"http://10.0.0.9:5000/":     {"http", "10.0.0.9:5000", ""},
+		"https://registry.corp/a/b": {"https", "registry.corp", "/a/b"},
+		"localhost/x":               {"https", "localhost", "/x"},
+	} {
+		got, err := parseSite(text)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, text := range []string{"antdb", "antdb/x", "ftp://a.b/c", "a.b/UPPER", "a.b/c:tag", "user@a.b/c", "a.b:x/c", "a.b/c d"} {
+		_, err := parseSite(text)
+		require.ErrorContains(t, err, "is no registry", text)
+	}
+	at := site{"https", "harbor.site:5000", "/antdb"}
+	require.Equal(t, "harbor.site:5000/antdb/antdb-ha:4.1", at.name("docker.io/crunchydata/antdb-ha:4.1"))
+	require.Equal(t, "harbor.site:5000/antdb/corp/antdb-ha:4.1", at.name("harbor.site:5000/antdb/corp/antdb-ha:4.1"))
+
+	require.ErrorContains(t, (&Ship{RegistryUser: "u"}).validateRegistry(), "no registry")
+	require.ErrorContains(t, (&Ship{Registry: "a.b/c", RegistryUser: "u"}).validateRegistry(), "come together")
+	require.NoError(t, (&Ship{}).validateRegistry())
+}
