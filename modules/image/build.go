@@ -48,13 +48,26 @@ func (*Build) Info() module.Info {
 	return module.Info{
 		Name:    "image.build",
 		Summary: "Build a container image, unless nothing that goes into it has changed.",
-		Doc: `The context is read on this machine and streamed to where docker runs, so it need not be there.
+		Doc: `The context is read on this machine and streamed to where docker runs, so it need not be there. A .dockerignore is read
+as docker's own client reads it.
 
 The image carries a label with a digest of the context's files, the Dockerfile, the arguments and labels, and the base
-images. While that digest is the same nothing is built; a tag that was moved away is only put back.
+images. While that digest is the same nothing is built; a tag that was moved away is only put back. File times, file
+owners, the place of the folder and the builder are no part of it.
+
+BuildKit builds where it is there: in docker clients of 18.09 to 22, and with the buildx plugin in later ones. Otherwise
+the classic builder does. A build that fails or is stopped gives no image a name.
+
+The same tree gives the same stream to the builder, so COPY lines take the builder's cache wherever the folder lies. What
+a build cannot repeat are the times that RUN lines leave behind, the folders that COPY makes on its way, and the time of
+the image itself, which makes its ID another one after a build without the cache. With ` + "`source_date_epoch`" + ` BuildKit of
+Docker 23 or later repeats the image's time too.
 
 An ` + "`ARG`" + ` that the Dockerfile uses, and that has neither a default nor a value here, is an error: Docker would build on
-with an empty string.`,
+with an empty string. Before a build the Dockerfile and its files are looked at for these traps; the plan shows them, and
+what cannot work stops it. ` + "`lint_ignore`" + ` takes names of rules:
+
+` + rulesDoc(),
 		On:      []string{conn.Docker, conn.Local, conn.SSH},
 		Example: buildExample,
 	}
@@ -64,6 +77,9 @@ with an empty string.`,
 func (b *Build) Validate() error {
 	if len(b.Tags) == 0 {
 		return module.At("tags", fmt.Errorf("an image needs at least one name"))
+	}
+	if err := checkRules(b.LintIgnore); err != nil {
+		return err
 	}
 	return checkNames("tags", b.Tags...)
 }
@@ -84,8 +100,8 @@ func (b *Build) Check(ctx context.Context, env *module.Env) (module.Change, erro
 		b.ID, b.Size = have.ID, have.Size
 		return module.Change{Action: module.Update, Summary: fmt.Sprintf("tag %s as %s", short(have.ID), strings.Join(want.untagged(), ", "))}, nil
 	}
-	for _, name := range want.file.Undeclared(b.Args) {
-		env.Logf("warning: args sets %s, which no ARG line of %s asks for", name, want.context.Dockerfile)
+	if err := b.lint(env, want); err != nil {
+		return module.NoChange, err
 	}
 	summary := fmt.Sprintf("%s from %s of context", b.Ref, size(want.bytes))
 	if len(want.missing) > 0 {

@@ -117,6 +117,7 @@ func failsWithOutput(t *testing.T, b place) {
 		t.Run(name, func(t *testing.T) {
 			step := on[Build](t, b, `context = "`+folder(t, map[string]string{"Dockerfile": c.dockerfile})+`"
 				network = "none"
+				lint_ignore = ["history-text"]
 				tags = ["broken:1"]`)
 			_, _, err := step.Apply()
 			require.ErrorContains(t, err, c.says)
