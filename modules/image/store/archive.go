@@ -22,7 +22,7 @@ func (s Store) Ingest(ctx context.Context, r io.Reader) (*Image, error) {
 		return nil, err
 	}
 	defer in.discard()
-	a, err := readStream(ctx, in, in.count(r))
+	a, err := readStream(ctx, in, in.count(ctx, r))
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (in *incoming) readPath(ctx context.Context, file string, info fs.FileInfo,
 		return nil, notThere(file, err)
 	}
 	defer f.Close()
-	head := make([]byte, 512)
+	head := make([]byte, tarBlock)
 	n, err := io.ReadFull(f, head)
 	if err != nil && err != io.ErrUnexpectedEOF {
 		return nil, err
@@ -100,17 +100,19 @@ func (in *incoming) readPath(ctx context.Context, file string, info fs.FileInfo,
 	return in.image(ctx, a, pick)
 }
 
+const tarBlock = 512
+
 // openFile reads a file by what it begins with; names of files lie.
 func (in *incoming) openFile(ctx context.Context, f *os.File, head []byte) (files, error) {
 	switch {
 	case bytes.HasPrefix(head, gzipMagic), bytes.HasPrefix(head, zstdMagic):
-		plain, _, stop, err := unpacked(in.count(f))
+		plain, _, stop, err := unpacked(in.count(ctx, f))
 		if err != nil {
 			return nil, explain(err, "the file", in.store.dir)
 		}
 		defer stop()
-		buf := bufio.NewReaderSize(plain, len(head))
-		if head, err = buf.Peek(len(head)); err != nil && err != io.EOF {
+		buf := bufio.NewReaderSize(plain, tarBlock)
+		if head, err = buf.Peek(tarBlock); err != nil && err != io.EOF {
 			return nil, explain(err, "the file", in.store.dir)
 		}
 		if err := noTar(head); err != nil {
@@ -126,7 +128,7 @@ func (in *incoming) openFile(ctx context.Context, f *os.File, head []byte) (file
 
 // noTar says what a file is that is no tar, by its beginning.
 func noTar(head []byte) error {
-	if len(head) >= 262 && string(head[257:262]) == "ustar" || len(head) >= 512 && !bytes.ContainsFunc(head[:1], func(c rune) bool { return c < ' ' }) && oldTar(head) {
+	if len(head) >= 262 && string(head[257:262]) == "ustar" || len(head) >= tarBlock && !bytes.ContainsFunc(head[:1], func(c rune) bool { return c < ' ' }) && oldTar(head) {
 		return nil
 	}
 	kinds := []struct{ magic, is, remedy string }{
@@ -146,6 +148,8 @@ func noTar(head []byte) error {
 	}
 	what := "it is no tar"
 	switch {
+	case len(head) == 0:
+		what = "nothing is packed in it"
 	case len(bytes.Trim(head, "\x00")) == 0:
 		what = "it begins with zeros"
 	case !slices.ContainsFunc(head, func(c byte) bool { return c < ' ' && c != '\n' && c != '\r' && c != '\t' }):
@@ -217,7 +221,7 @@ func (in *incoming) config(ctx context.Context, a files, c candidate) (part, []s
 	if err != nil {
 		return part{}, nil, err
 	}
-	p, err := in.take(ctx, bytes.NewReader(text), c.config, wanted{})
+	p, err := in.take(bytes.NewReader(text), c.config, wanted{})
 	if err == nil {
 		err = p.err
 	}

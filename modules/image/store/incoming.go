@@ -88,8 +88,8 @@ type wanted struct{ plain, raw string }
 // take keeps what r gives, unpacked. What the store has already is read, but
 // not written again. A fault of the packing is left in the part, which perhaps
 // nobody needs.
-func (in *incoming) take(ctx context.Context, r io.Reader, what string, want wanted) (part, error) {
-	p, err := in.unpack(ctx, r, want)
+func (in *incoming) take(r io.Reader, what string, want wanted) (part, error) {
+	p, err := in.unpack(r, want)
 	if bad := (*unpackError)(nil); errors.As(err, &bad) {
 		return part{err: explain(err, what, in.store.dir)}, nil
 	}
@@ -99,7 +99,7 @@ func (in *incoming) take(ctx context.Context, r io.Reader, what string, want wan
 	return p, explain(err, what, in.store.dir)
 }
 
-func (in *incoming) unpack(ctx context.Context, r io.Reader, want wanted) (part, error) {
+func (in *incoming) unpack(r io.Reader, want wanted) (part, error) {
 	plain, packed, stop, err := unpacked(r)
 	if err != nil {
 		return part{}, err
@@ -110,10 +110,10 @@ func (in *incoming) unpack(ctx context.Context, r io.Reader, want wanted) (part,
 		digest = want.raw
 	}
 	if digest == "" || !in.store.has(digest) {
-		return in.write(ctx, plain)
+		return in.write(plain)
 	}
 	sum := sha256.New()
-	n, err := in.pour(ctx, io.Discard, sum, plain)
+	n, err := in.pour(io.Discard, sum, plain)
 	p := part{Blob: Blob{digestOf(sum.Sum(nil)), n}, file: in.store.file(digest)}
 	if p.Digest != digest {
 		p.err = errOther
@@ -121,14 +121,14 @@ func (in *incoming) unpack(ctx context.Context, r io.Reader, want wanted) (part,
 	return p, err
 }
 
-func (in *incoming) write(ctx context.Context, plain io.Reader) (part, error) {
+func (in *incoming) write(plain io.Reader) (part, error) {
 	in.n++
 	f, err := os.OpenFile(filepath.Join(in.dir, fmt.Sprint(in.n)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o400)
 	if err != nil {
 		return part{}, err
 	}
 	sum := sha256.New()
-	n, err := in.pour(ctx, f, sum, plain)
+	n, err := in.pour(f, sum, plain)
 	if err != nil {
 		return part{}, errors.Join(err, f.Close(), os.Remove(f.Name()))
 	}
@@ -207,17 +207,21 @@ func touch(file string) error {
 	return os.Chtimes(file, now, now)
 }
 
-// counted tells of bytes read from the archive.
+// counted tells of bytes read from the archive, until ctx is done.
 type counted struct {
-	r  io.Reader
-	in *incoming
+	ctx context.Context
+	r   io.Reader
+	in  *incoming
 }
 
 func (c *counted) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
 	n, err := c.r.Read(p)
 	c.in.read += int64(n)
 	c.in.progress(c.in.read)
 	return n, err
 }
 
-func (in *incoming) count(r io.Reader) io.Reader { return &counted{r, in} }
+func (in *incoming) count(ctx context.Context, r io.Reader) io.Reader { return &counted{ctx, r, in} }

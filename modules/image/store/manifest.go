@@ -86,7 +86,7 @@ func unlisted(a files) error {
 	if l.entries == 0 {
 		return foreign("the archive is empty")
 	}
-	if _, err := a.small("repositories"); err == nil {
+	if l.named {
 		return &Fault{Text: "the archive was written by a Docker before 1.10, whose images have no configuration",
 			Remedy: "load it into a newer Docker, up to version 28, and save the image from there"}
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"fmt"
 	"hash"
 	"io"
@@ -17,7 +16,7 @@ const (
 var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
 
 // pour copies r to w and into sum, which is done beside the copying.
-func (in *incoming) pour(ctx context.Context, w io.Writer, sum hash.Hash, r io.Reader) (n int64, err error) {
+func (in *incoming) pour(w io.Writer, sum hash.Hash, r io.Reader) (n int64, err error) {
 	full, done := make(chan []byte), make(chan struct{})
 	var free [2]*[chunk]byte
 	for i := range free {
@@ -32,9 +31,6 @@ func (in *incoming) pour(ctx context.Context, w io.Writer, sum hash.Hash, r io.R
 	}()
 	defer func() { close(full); <-done }()
 	for turn := 0; ; turn++ {
-		if err := ctx.Err(); err != nil {
-			return n, err
-		}
 		b := free[turn%2][:]
 		got, end := fill(r, b)
 		if got > 0 {

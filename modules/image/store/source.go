@@ -27,7 +27,10 @@ type listing struct {
 	entries int
 	first   []string          // the first few names
 	links   map[string]string // names that mean others
+	named   bool              // it has the list of names that all versions of Docker write
 }
+
+const repositories = "repositories"
 
 // target follows links from name to the name of a file.
 func (l *listing) target(name string) (string, error) {
@@ -53,6 +56,7 @@ func (l *listing) note(name string, max int) (string, error) {
 	if len(l.first) < 3 && clean != "." {
 		l.first = append(l.first, clean)
 	}
+	l.named = l.named || clean == repositories
 	if top, _, _ := strings.Cut(clean, "/"); rootFolders[top] {
 		return "", foreign("this is the file system of a container or a machine (it has %s), and an image has settings and layers besides", clean)
 	}
@@ -97,8 +101,11 @@ func newFolder(in *incoming, root *os.Root) *folder {
 	f := &folder{in: in, root: root}
 	if entries, err := fs.ReadDir(root.FS(), "."); err == nil {
 		f.index.entries = len(entries)
-		for _, e := range entries[:min(len(entries), 3)] {
-			f.index.first = append(f.index.first, e.Name())
+		for _, e := range entries {
+			f.index.named = f.index.named || e.Name() == repositories
+			if len(f.index.first) < 3 {
+				f.index.first = append(f.index.first, e.Name())
+			}
 		}
 	}
 	return f
@@ -121,7 +128,7 @@ func (f *folder) take(ctx context.Context, name, diffID string) (part, error) {
 		return part{}, err
 	}
 	defer file.Close()
-	return f.in.take(ctx, f.in.count(file), name, wanted{plain: diffID})
+	return f.in.take(f.in.count(ctx, file), name, wanted{plain: diffID})
 }
 
 // open does not leave the folder, whatever links are in there.

@@ -132,7 +132,7 @@ func (s Store) Put(r io.Reader) (Blob, error) {
 		return Blob{}, err
 	}
 	defer in.discard()
-	p, err := in.write(context.Background(), in.count(r))
+	p, err := in.write(in.count(context.Background(), r))
 	if err != nil {
 		return Blob{}, explain(err, "a part", s.dir)
 	}

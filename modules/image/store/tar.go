@@ -31,7 +31,10 @@ func walkTar(r io.Reader, l *listing, lim limits, visit func(name string, h *tar
 		delete(l.links, name) // as in every tar, the last one counts
 		switch {
 		case h.Typeflag == tar.TypeSymlink:
-			l.links[name] = path.Join(path.Dir(name), h.Linkname)
+			l.links[name] = h.Linkname
+			if !path.IsAbs(h.Linkname) {
+				l.links[name] = path.Join(path.Dir(name), h.Linkname)
+			}
 		case h.Typeflag == tar.TypeLink:
 			l.links[name] = path.Clean(h.Linkname)
 		case h.Typeflag == tar.TypeGNUSparse, h.PAXRecords["GNU.sparse.major"] != "", h.PAXRecords["GNU.sparse.map"] != "":
@@ -95,7 +98,7 @@ func (t *tarFile) take(ctx context.Context, name, diffID string) (part, error) {
 	if err != nil {
 		return part{}, err
 	}
-	return t.in.take(ctx, t.in.count(r), name, wanted{plain: diffID})
+	return t.in.take(t.in.count(ctx, r), name, wanted{plain: diffID})
 }
 
 // stream is an archive that can be read once only, so all that may be a part
@@ -119,7 +122,7 @@ func readStream(ctx context.Context, in *incoming, r io.Reader) (*stream, error)
 		if old := s.parts[name]; old.fresh {
 			_ = os.Remove(old.file) // the last one counts
 		}
-		p, err := in.take(ctx, r, name, wanted{raw: digestInName(name)})
+		p, err := in.take(r, name, wanted{raw: digestInName(name)})
 		s.parts[name] = p
 		return err
 	})
@@ -134,7 +137,7 @@ func readStream(ctx context.Context, in *incoming, r io.Reader) (*stream, error)
 // sideFile reports whether a file of an archive is no part of the image.
 func sideFile(name string) bool {
 	switch path.Base(name) {
-	case "VERSION", "json", "repositories", "oci-layout":
+	case "VERSION", "json", repositories, "oci-layout":
 		return true
 	}
 	return strings.Count(name, "/") > 2
