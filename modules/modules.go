@@ -31,6 +31,7 @@ func Catalogue() *module.Registry {
 		module.Of[k8s.Apply](),
 		module.Of[k8s.Get](),
 		module.Of[k8s.Logs](),
+		module.Of[k8s.Nodes](),
 		module.Of[k8s.Wait](),
 		module.Of[pgo.Cluster](),
 		module.Of[sql.Database](),

@@ -27,6 +27,7 @@ func TestExamplesAreWellFormed(t *testing.T) {
 	moduletest.Example(t, module.Of[Apply]())
 	moduletest.Example(t, module.Of[Get]())
 	moduletest.Example(t, module.Of[Logs]())
+	moduletest.Example(t, module.Of[Nodes]())
 	moduletest.Example(t, module.Of[Wait]())
 }
 
