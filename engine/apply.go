@@ -107,6 +107,7 @@ func (r *run) perform(ctx context.Context, i *lang.Instance) error {
 		}
 		value = cty.NilVal
 	}
+	done.Transfers = j.moved.list()
 	return errors.Join(err, j.end(ctx, done, value))
 }
 

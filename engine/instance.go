@@ -28,6 +28,7 @@ type job struct {
 	env   *module.Env
 	begun time.Time
 	made  bool // from nothing, in this run
+	moved transfers
 
 	confirmed bool // the operator has said yes to the step's confirm
 }
@@ -37,7 +38,7 @@ var errUnknown = errors.New("not known yet")
 
 // job decodes i's arguments and fills its module; the host is not opened yet.
 func (r *run) job(i *lang.Instance) (*job, error) {
-	j := &job{run: r, Instance: i, begun: r.Clock()}
+	j := &job{run: r, Instance: i, begun: r.Clock(), moved: transfers{clock: r.Clock}}
 	args, diags := i.Decode(r.table.scope(r.scope, i.Step))
 	if diags.HasErrors() {
 		return j, &faults{diags}
@@ -68,7 +69,10 @@ func (j *job) open(ctx context.Context) error {
 		Dialer:   dialer{j.run},
 		Dir:      j.book.Dir,
 		Progress: j.progress(),
-		Phase:    func(name string) { j.bus.Emit(event.StepPhase{Address: address, Phase: name}) },
+		Phase: func(name string) {
+			j.moved.phase(name)
+			j.bus.Emit(event.StepPhase{Address: address, Phase: name})
+		},
 		Logf: func(format string, args ...any) {
 			j.bus.Emit(event.StepLog{Address: address, Line: sprintf(format, args...)})
 		},
@@ -91,6 +95,7 @@ func (j *job) progress() func(done, total int64, unit string) {
 	var mu sync.Mutex
 	var last time.Time
 	return func(done, total int64, unit string) {
+		j.moved.progress(done, unit)
 		mu.Lock()
 		now := j.Clock()
 		due := now.Sub(last) >= 100*time.Millisecond || done == total

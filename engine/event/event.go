@@ -116,6 +116,14 @@ type StepFinished struct {
 	Seconds     float64           `json:"seconds"`
 	Diagnostics []diag.Diagnostic `json:"diagnostics,omitempty"`
 	Needs       string            `json:"needs,omitempty"` // why it was skipped
+	Transfers   []Transfer        `json:"transfers,omitempty"`
+}
+
+// Transfer is how many bytes an instance moved, and how long that took.
+type Transfer struct {
+	Verb    string  `json:"verb,omitempty"` // first word of the phase: save, send
+	Bytes   int64   `json:"bytes"`
+	Seconds float64 `json:"seconds"`
 }
 
 // Diagnosed carries faults of the runbook, or of the run as a whole.
