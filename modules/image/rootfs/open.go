@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 )
 
@@ -17,7 +16,7 @@ import (
 type File struct {
 	*io.SectionReader
 	Entry Entry
-	layer *os.File // nil when whoever opened it closes it
+	layer LayerReader // nil when whoever opened it closes it
 }
 
 // Close ends reading.
@@ -39,7 +38,7 @@ func (t *Tree) Open(ctx context.Context, p string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	layer, err := t.Image.Open(t.Image.Layers[n.meta.layer])
+	layer, err := t.from.OpenLayer(n.meta.layer, false)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +65,7 @@ func (t *Tree) file(p string) (*node, error) {
 	return n, nil
 }
 
-func (t *Tree) within(ctx context.Context, layer *os.File, n *node) (*File, error) {
+func (t *Tree) within(ctx context.Context, layer LayerReader, n *node) (*File, error) {
 	f := &File{Entry: n.entry(n.path())}
 	if !n.meta.sparse {
 		f.SectionReader = io.NewSectionReader(layer, n.meta.offset, n.meta.size)
@@ -112,17 +111,23 @@ func (t *Tree) Each(ctx context.Context, paths []string, read func(p string, f *
 	slices.SortStableFunc(items, func(a, b item) int {
 		return cmp.Or(a.node.meta.layer-b.node.meta.layer, cmp.Compare(a.node.meta.offset, b.node.meta.offset))
 	})
-	var layer *os.File
+	var layer LayerReader
 	open := -1
-	defer func() { layer.Close() }() // nil is an error that no one needs
+	shut := func() {
+		if layer != nil {
+			_ = layer.Close() // it was only read
+		}
+	}
+	defer func() { shut() }()
 	for _, i := range items {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if n := i.node.meta.layer; n != open {
-			layer.Close()
+			shut()
+			layer = nil
 			var err error
-			if layer, err = t.Image.Open(t.Image.Layers[n]); err != nil {
+			if layer, err = t.from.OpenLayer(n, false); err != nil {
 				return err
 			}
 			open = n

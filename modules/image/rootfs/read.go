@@ -40,14 +40,46 @@ const (
 	maxOdd  = 20
 )
 
-// Read reads the headers of all layers, from the base up.
+// Source gives an image's layers as tars, wherever they lie.
+type Source interface {
+	// Parts are the layers, from the base up.
+	Parts() []store.Blob
+	// OpenLayer opens a layer by its index. With headersOnly, what is read of
+	// the contents of files need not be true.
+	OpenLayer(n int, headersOnly bool) (LayerReader, error)
+}
+
+// LayerReader reads a layer's tar at any offset.
+type LayerReader interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// Read reads the headers of all layers of an image in the store, from the base up.
 func Read(ctx context.Context, img *store.Image) (*Tree, error) {
-	t := &Tree{Image: img, limit: most}
+	t, err := ReadFrom(ctx, img.ID, stored{img})
+	if err != nil {
+		return nil, err
+	}
+	t.Image = img
+	return t, nil
+}
+
+// stored is an image in the store as a Source.
+type stored struct{ img *store.Image }
+
+func (s stored) Parts() []store.Blob { return s.img.Layers }
+
+func (s stored) OpenLayer(n int, _ bool) (LayerReader, error) { return s.img.Open(s.img.Layers[n]) }
+
+// ReadFrom reads the headers of all layers of the image id, from the base up.
+func ReadFrom(ctx context.Context, id string, from Source) (*Tree, error) {
+	t := &Tree{from: from, limit: most}
 	t.root = &node{meta: &meta{mode: fs.ModeDir | 0o755, implied: true, names: 1}}
-	for n, l := range img.Layers {
+	for n, l := range from.Parts() {
 		t.Layers = append(t.Layers, Layer{Digest: l.Digest, Size: l.Size})
 		if err := t.readLayer(ctx, n, l); err != nil {
-			return nil, fmt.Errorf("layer %d of image %s: %w", n+1, img.ID, err)
+			return nil, fmt.Errorf("layer %d of image %s: %w", n+1, id, err)
 		}
 	}
 	return t, nil
@@ -61,7 +93,7 @@ type header struct {
 }
 
 func (t *Tree) readLayer(ctx context.Context, n int, l store.Blob) error {
-	f, err := t.Image.Open(l)
+	f, err := t.from.OpenLayer(n, true)
 	if err != nil {
 		return err
 	}

@@ -24,9 +24,10 @@ import (
 // Tree is what a container of an image would find as its root. It is not
 // changed after Read and safe for concurrent use.
 type Tree struct {
-	Image  *store.Image
-	Layers []Layer // from the base up
+	Image  *store.Image // nil when the layers are read from elsewhere
+	Layers []Layer      // from the base up
 
+	from  Source
 	root  *node
 	lost  []lost
 	limit limits

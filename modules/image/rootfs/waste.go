@@ -124,7 +124,7 @@ func (t *Tree) sums(ctx context.Context, list []content, progress func(done, tot
 	h, buf := sha256.New(), make([]byte, 256<<10)
 	for len(list) > 0 {
 		n := list[0].layer
-		layer, err := t.Image.Open(t.Image.Layers[n])
+		layer, err := t.from.OpenLayer(n, false)
 		if err != nil {
 			return nil, err
 		}
