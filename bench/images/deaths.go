@@ -23,15 +23,20 @@ func deaths(ctx context.Context, b *bench) error {
 	}
 	var killing sync.WaitGroup
 	var errs [2]error
-	next := 0
+	next, phases := 0, map[string]string{}
 	watch := func(e event.Envelope) {
-		p, ok := e.Event.(event.StepProgress)
-		if !ok || p.Unit != "B" || next == len(dying) || float64(p.Done) < dying[next].at*float64(made.bytes) || p.Total < made.bytes/2 || p.Done == p.Total {
-			return
+		switch e := e.Event.(type) {
+		case event.StepPhase:
+			phases[e.Address] = e.Phase
+		case event.StepProgress:
+			sending := phases[e.Address] == "send" || phases[e.Address] == "load"
+			if next == len(dying) || !sending || e.Unit != "B" || float64(e.Done) < dying[next].at*float64(made.bytes) {
+				return
+			}
+			i, name := next, b.fleet.Nodes[dying[next].node].Name
+			next++
+			killing.Go(func() { _, errs[i] = b.fleet.do(ctx, "kill", name) })
 		}
-		i, name := next, b.fleet.Nodes[dying[next].node].Name
-		next++
-		killing.Go(func() { _, errs[i] = b.fleet.do(ctx, "kill", name) })
 	}
 	out, err := b.ship(ctx, shipment{image: made, nodes: b.fleet.Nodes, via: "chain", runtime: b.runtime, watch: watch})
 	killing.Wait()
