@@ -70,6 +70,7 @@ and the Kubernetes API are all it uses.`,
 		a.initCommand(), a.validateCommand(), a.fmtCommand(),
 		a.planCommand(), a.applyCommand(), a.destroyCommand(), a.diagnoseCommand(),
 		a.showCommand(), a.runsCommand(), a.stateCommand(),
+		a.imageCommand(),
 		a.modulesCommand(), a.functionsCommand(), a.graphCommand(), a.versionCommand(),
 	)
 	return root

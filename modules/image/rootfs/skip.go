@@ -19,7 +19,7 @@ type skipper struct {
 
 // skipBuffer holds the headers and contents of many small files; most files of
 // an image are smaller.
-const skipBuffer = 64 << 10
+const skipBuffer = 16 << 10
 
 func newSkipper(r io.ReaderAt, size int64) *skipper {
 	return &skipper{r: r, size: size, buf: make([]byte, skipBuffer)}
