@@ -15,8 +15,6 @@ import (
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/modules/image/dockerfile"
 	"github.com/adbsql/antdbctl/modules/image/preflight"
-	"github.com/adbsql/antdbctl/modules/image/rootfs"
-	"github.com/adbsql/antdbctl/modules/image/store"
 )
 
 //go:embed check.hcl
@@ -91,17 +89,12 @@ func (c *Check) Validate() error {
 
 // Check does all the work.
 func (c *Check) Check(ctx context.Context, env *module.Env) (module.Change, error) {
-	img, err := openSource(ctx, env, c.Image, c.Archive)
+	img, err := openSight(ctx, env, c.Image, c.Archive)
 	if err != nil {
 		return module.NoChange, err
 	}
-	c.ID = img.ID
-	env.Phase("read layers")
-	config, err := img.ConfigFile()
-	if err != nil {
-		return module.NoChange, err
-	}
-	if err := c.judge(ctx, env, img, config); err != nil {
+	c.ID = img.id
+	if err := c.judge(ctx, env, img); err != nil {
 		return module.NoChange, err
 	}
 	c.Passed, c.Warned, c.Failed = []string{}, []string{}, []string{}
@@ -118,19 +111,15 @@ func (c *Check) Check(ctx context.Context, env *module.Env) (module.Change, erro
 	return module.NoChange, c.outcome()
 }
 
-func (c *Check) judge(ctx context.Context, env *module.Env, img *store.Image, config *v1.ConfigFile) error {
-	tree, err := rootfs.Read(ctx, img)
-	if err != nil {
-		return err
-	}
+func (c *Check) judge(ctx context.Context, env *module.Env, img *sight) (err error) {
 	env.Phase("check")
-	c.Findings, err = preflight.Run(ctx, tree, config, preflight.Want{
+	c.Findings, err = preflight.Run(ctx, img.tree, img.config, preflight.Want{
 		Root: c.PGRoot, Major: c.PGMajor, Arch: c.Arch, Preload: c.Preload, Ignore: c.Ignore,
 	})
 	if err != nil {
 		return err
 	}
-	return c.nameLines(env, config)
+	return c.nameLines(env, img.config)
 }
 
 // nameLines adds the Dockerfile's lines to the findings.

@@ -50,7 +50,7 @@ func (f *finding) absent(p, belongs string) {
 		f.at(by)
 		f.notef("%s deletes %s, which came with %s", s.layerName(by), p, s.layerName(from))
 	}
-	if e, ok := s.tree.Stat(belongs); ok && (!gone || e.Layer != by) {
+	if e, ok := s.tree.Stat(belongs); ok && (!gone || e.Layer > by) {
 		f.at(e.Layer)
 		f.notef("%s brings %s without it", s.layerName(e.Layer), belongs)
 	}

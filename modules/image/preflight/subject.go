@@ -2,7 +2,6 @@ package preflight
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"path"
 	"regexp"
@@ -46,7 +45,7 @@ func newSubject(ctx context.Context, tree *rootfs.Tree, config *v1.ConfigFile, w
 	}
 	var err error
 	if s.loader, err = elf.NewLoader(s.files, s.env["LD_LIBRARY_PATH"]); err != nil {
-		return nil, fmt.Errorf("image %s: %w", tree.Image.ID, err)
+		return nil, err
 	}
 	s.server = s.findServer()
 	s.preset = s.readSettings()
