@@ -168,12 +168,8 @@ func (b *Build) Destroy(ctx context.Context, env *module.Env) error {
 // ends with the command: when the connection or this program dies the engine
 // gives the build up, and names go to a finished image alone.
 func (b *Build) build(ctx context.Context, env *module.Env, want *buildPlan) error {
-	d := dockerOn(env)
-	how, err := d.builder(ctx, b.Builder, b.Network)
+	how, err := b.builderFor(ctx, env, want)
 	if err != nil {
-		return err
-	}
-	if err := how.lacks(want.context.Dockerfile, want.file); err != nil {
 		return err
 	}
 	env.Logf("building with the %s builder of %s", how.kind, how.engine)

@@ -243,7 +243,6 @@ func TestIgnoreFileIsReadAsDockerReadsIt(t *testing.T) {
 			dir := folder(t, files)
 			b.do(t, "env", "DOCKER_BUILDKIT="+map[string]string{classic: "0", buildkit: "1"}[name], "docker", "build", "--quiet", "--tag", "ignored-own:1", dir)
 			_, _, err := on[Build](t, b, `context = "`+dir+`"
-				builder = "`+name+`"
 				tags = ["ignored:1"]`).Apply()
 			require.NoError(t, err)
 			list := func(tag string) string {
@@ -251,6 +250,20 @@ func TestIgnoreFileIsReadAsDockerReadsIt(t *testing.T) {
 			}
 			require.Equal(t, list("ignored-own:1"), list("ignored:1"), "%s: %q", name, rules)
 		}
+	}
+}
+
+func TestDockerfileFromElsewhereIsNotCopied(t *testing.T) {
+	b := withBuildKit(t)
+	dir := folder(t, map[string]string{"ctx/a": "one", "x.df": "FROM scratch\nCOPY . /\n"})
+	on[Build](t, b, `context = "`+dir+`/ctx"
+		dockerfile = "../x.df"
+		tags       = ["hidden:1"]`).Converge(module.Create)
+	_, v, err := on[Inspect](t, b, `image = "hidden:1"
+		paths = ["/a", "/.antdbctl.Dockerfile", "/.dockerignore"]`).Check()
+	require.NoError(t, err)
+	for name, want := range map[string]bool{"/a": true, "/.antdbctl.Dockerfile": false, "/.dockerignore": false} {
+		require.Equal(t, want, v.GetAttr("files").AsValueMap()[name].GetAttr("exists").True(), name)
 	}
 }
 

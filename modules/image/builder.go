@@ -46,6 +46,22 @@ type buildEngine struct {
 	engine string // as messages call it
 }
 
+// builderFor finds the one for a context. The classic one is taken where
+// BuildKit would copy more than the ignore file lets through.
+func (b *Build) builderFor(ctx context.Context, env *module.Env, p *buildPlan) (buildEngine, error) {
+	want := b.Builder
+	if spills := p.context.Spills(p.file); spills && want == "auto" && len(p.file.Needs()) == 0 {
+		want = classic
+	} else if spills && want != classic {
+		env.Logf("warning: %s is left out by the ignore file, and BuildKit copies it nevertheless: it does not read the ignore file of a streamed context", p.context.Dockerfile)
+	}
+	how, err := dockerOn(env).builder(ctx, want, b.Network)
+	if err != nil {
+		return how, err
+	}
+	return how, how.lacks(p.context.Dockerfile, p.file)
+}
+
 // builder finds the one to use. want is auto, buildkit or classic.
 func (d docker) builder(ctx context.Context, want, network string) (buildEngine, error) {
 	out, err := d.Run(ctx, conn.Look(builderLook))

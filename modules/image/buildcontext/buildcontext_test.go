@@ -74,6 +74,53 @@ func TestIgnoredFolderOfTheDockerfile(t *testing.T) {
 	require.Equal(t, []string{".dockerignore", "a", "build", "build/Dockerfile"}, names(t, dir, "build/Dockerfile"))
 }
 
+func TestIgnoreFileThatIsIgnored(t *testing.T) {
+	dir := folder(t, map[string]string{"Dockerfile": "FROM scratch\n", ".dockerignore": ".*\n", ".git": "", "a": ""})
+	require.Equal(t, []string{"Dockerfile", "a"}, names(t, dir, "Dockerfile"))
+}
+
+func TestDockerfileFromOutsideHidesItself(t *testing.T) {
+	for rules, want := range map[string]string{"": "\n.antdbctl.Dockerfile\n.dockerignore\n", "b\n": "b\n\n.antdbctl.Dockerfile\n", ".*\n": ".*\n\n.antdbctl.Dockerfile\n.dockerignore\n"} {
+		files := map[string]string{"df": "FROM scratch\n", "ctx/a": ""}
+		if rules != "" {
+			files["ctx/.dockerignore"] = rules
+		}
+		c, err := Open(filepath.Join(folder(t, files), "ctx"), "../df")
+		require.NoError(t, err)
+		var buf bytes.Buffer
+		require.NoError(t, c.Stream(&buf, time.Time{}))
+		got, text := []string{}, ""
+		for tr := tar.NewReader(&buf); ; {
+			h, err := tr.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			require.NoError(t, err)
+			got = append(got, h.Name)
+			if h.Name == ".dockerignore" {
+				body, err := io.ReadAll(tr)
+				require.NoError(t, err)
+				text = string(body)
+			}
+		}
+		require.Equal(t, []string{"./", "a", ".antdbctl.Dockerfile", ".dockerignore"}, got)
+		require.Equal(t, want, text)
+	}
+}
+
+func TestDockerfileThatIsLeftOutAndCopied(t *testing.T) {
+	for text, want := range map[string]bool{"COPY . /": true, "ADD ./ /": true, "COPY Docker* /": true, "COPY a /": false, "COPY --from=x . /": false} {
+		for ignored, rules := range map[bool]string{true: "*\n!a\n", false: "b\n"} {
+			dir := folder(t, map[string]string{"Dockerfile": "FROM scratch\n" + text + "\n", ".dockerignore": rules, "a": ""})
+			c, err := Open(dir, "Dockerfile")
+			require.NoError(t, err)
+			file, err := c.Read()
+			require.NoError(t, err)
+			require.Equal(t, want && ignored, c.Spills(file), text)
+		}
+	}
+}
+
 func TestContextThatIsALink(t *testing.T) {
 	dir := folder(t, map[string]string{"real/Dockerfile": "FROM scratch\n", "real/a": "", "link": "-> real"})
 	require.Equal(t, []string{"Dockerfile", "a"}, names(t, filepath.Join(dir, "link"), "Dockerfile"))

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/adbsql/antdbctl/modules/image/dockerfile"
@@ -108,12 +109,15 @@ type Entry struct {
 	Path string // on this machine
 	Info fs.FileInfo
 	Link string // where a symbolic link points
+
+	content []byte // of a file that is not on this machine
 }
 
 // Walk calls fn for all that is sent, in an order that depends on the names
-// alone. The Dockerfile and the ignore file are always sent: the engine needs
-// them, and drops them itself when they are ignored. Sockets, pipes and devices
-// are never sent.
+// alone. The Dockerfile is always sent, for the engine needs it. The classic
+// builder drops it from the context when it is ignored, and for that it needs
+// the ignore file; see Spills for BuildKit. Sockets, pipes and devices are
+// never sent.
 func (c *Folder) Walk(fn func(Entry) error) error {
 	w := walker{c: c, fn: fn}
 	err := filepath.WalkDir(c.Root, w.visit)
@@ -124,7 +128,28 @@ func (c *Folder) Walk(fn func(Entry) error) error {
 	if err != nil {
 		return err
 	}
+	if err := fn(e); err != nil {
+		return err
+	}
+	e, err = c.hides()
+	if err != nil {
+		return err
+	}
 	return fn(e)
+}
+
+// hides is the ignore file of a context that has got a Dockerfile from outside:
+// it leaves that one out again, and itself when the context has none.
+func (c *Folder) hides() (Entry, error) {
+	text, err := os.ReadFile(filepath.Join(c.Root, ".dockerignore"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Entry{}, err
+	}
+	content := string(text) + "\n" + outsideName + "\n"
+	if err != nil || c.ignore.out(".dockerignore") {
+		content += ".dockerignore\n"
+	}
+	return Entry{Name: ".dockerignore", Info: made(len(content)), content: []byte(content)}, nil
 }
 
 // walker holds back the folders that are left out: they are sent after all when
@@ -144,7 +169,11 @@ func (w *walker) visit(p string, d fs.DirEntry, err error) error {
 	for len(w.held) > 0 && !strings.HasPrefix(name, w.held[len(w.held)-1].Name+"/") {
 		w.held = w.held[:len(w.held)-1]
 	}
-	out := name != w.c.Dockerfile && name != ".dockerignore" && w.c.ignore.out(name)
+	if name == ".dockerignore" && w.c.outside != "" {
+		return nil // see hides
+	}
+	needed := name == w.c.Dockerfile || name == ".dockerignore" && w.c.ignore.out(w.c.Dockerfile)
+	out := !needed && w.c.ignore.out(name)
 	if out && d.IsDir() && !w.c.ignore.exceptions() && !strings.HasPrefix(w.c.Dockerfile, name+"/") {
 		return filepath.SkipDir
 	}
@@ -226,4 +255,21 @@ func (c *Folder) missing(in dockerfile.Instruction, source string) error {
 		return fmt.Errorf("%s:%d copies %s, which line %d of %s leaves out", c.Dockerfile, in.Line, source, c.ignore.line(name), c.ignoreFile)
 	}
 	return nil
+}
+
+// Spills reports whether a line copies the Dockerfile although the ignore file
+// leaves it out. BuildKit does that with a streamed context, whose ignore file
+// it does not read; the classic builder does not.
+func (c *Folder) Spills(file *dockerfile.File) bool {
+	if !c.ignore.out(c.Dockerfile) && c.outside == "" {
+		return false
+	}
+	return slices.ContainsFunc(file.Instructions, func(in dockerfile.Instruction) bool {
+		cp, ok := in.Copy()
+		return ok && cp.From == "" && slices.ContainsFunc(cp.Sources, func(source string) bool {
+			name := inside(source)
+			hit, _ := path.Match(name, c.Dockerfile)
+			return name == "." || hit || strings.HasPrefix(c.Dockerfile, name+"/")
+		})
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -39,7 +40,7 @@ func (c *Folder) Stream(w io.Writer, at time.Time) error {
 		if err := tw.WriteHeader(h); err != nil || !e.Info.Mode().IsRegular() {
 			return err
 		}
-		n, err := copyFile(tw, e.Path)
+		n, err := e.copyTo(tw)
 		if errors.Is(err, tar.ErrWriteTooLong) || err == nil && n != e.Info.Size() {
 			return fmt.Errorf("%s changed while it was read", e.Path)
 		}
@@ -62,7 +63,7 @@ func (c *Folder) Hash(h hash.Hash) (total int64, err error) {
 		}
 		total += e.Info.Size()
 		sum := sha256.New()
-		if _, err := copyFile(sum, e.Path); err != nil {
+		if _, err := e.copyTo(sum); err != nil {
 			return err
 		}
 		fmt.Fprintf(h, "%x\n", sum.Sum(nil))
@@ -71,11 +72,26 @@ func (c *Folder) Hash(h hash.Hash) (total int64, err error) {
 	return total, err
 }
 
-func copyFile(w io.Writer, name string) (int64, error) {
-	f, err := os.Open(name)
+// copyTo writes the content of a file.
+func (e Entry) copyTo(w io.Writer) (int64, error) {
+	if e.content != nil {
+		n, err := w.Write(e.content)
+		return int64(n), err
+	}
+	f, err := os.Open(e.Path)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
 	return io.Copy(w, f)
 }
+
+// made describes a file that is made for the stream, of so many bytes.
+type made int
+
+func (n made) Name() string     { return ".dockerignore" }
+func (n made) Size() int64      { return int64(n) }
+func (made) Mode() fs.FileMode  { return 0o644 }
+func (made) ModTime() time.Time { return Time }
+func (made) IsDir() bool        { return false }
+func (made) Sys() any           { return nil }
