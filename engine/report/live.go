@@ -47,10 +47,10 @@ func (l *Live) Emit(e event.Envelope) {
 		l.start()
 		return
 	case event.StepPhase:
-		l.lanes.at(ev.Address, func(h *hostLane) { h.phase = ev.Phase })
+		l.lanes.at(ev.Address, func(h *hostLane) { h.phase, h.meter = visible(ev.Phase), meter{} })
 		return
 	case event.StepProgress:
-		l.lanes.at(ev.Address, func(h *hostLane) { h.done, h.total, h.unit = ev.Done, ev.Total, ev.Unit })
+		l.lanes.at(ev.Address, func(h *hostLane) { h.report(e.Time, ev) })
 		return
 	case event.StepLog:
 		l.lanes.at(ev.Address, func(h *hostLane) { h.log = visible(ansi.Strip(ev.Line)) })

@@ -58,10 +58,15 @@ func amount(n int64, unit string) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", n, unit))
 }
 
-// fraction is "3 of 10 steps", "1.5 MiB of 2.0 GiB".
+// fraction is "3 of 10 steps", "1.5 MiB of 2.0 GiB", "1.5 of 2.0 GiB".
 func fraction(done, total int64, unit string) string {
 	if unit == "B" {
-		return size(done) + " of " + size(total)
+		part, whole := size(done), size(total)
+		number, power, _ := strings.Cut(part, " ")
+		if strings.HasSuffix(whole, " "+power) {
+			part = number
+		}
+		return part + " of " + whole
 	}
 	return fmt.Sprintf("%d of %s", done, amount(total, unit))
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -21,9 +20,6 @@ type Options struct {
 	Quiet   bool // no log lines of steps that went well
 }
 
-// progressEvery is how often a plain log repeats the progress of a long step.
-const progressEvery = 5 * time.Second
-
 // Text writes a run as plain lines, each of which stands for itself: for logs,
 // pipes and dumb terminals.
 type Text struct {
@@ -31,11 +27,11 @@ type Text struct {
 	opts Options
 	style
 
-	mu       sync.Mutex
-	header   event.RunStarted
-	plan     []event.StepPlanned
-	progress map[string]time.Time // by address, when it was last said
-	logs     map[string]bool      // addresses that have logged
+	mu     sync.Mutex
+	header event.RunStarted
+	plan   []event.StepPlanned
+	steps  map[string]*moving // by name, those that report progress
+	logs   map[string]bool    // addresses that have logged
 }
 
 // NewText writes to w.
@@ -43,7 +39,7 @@ func NewText(w io.Writer, opts Options) *Text {
 	if opts.Width <= 0 {
 		opts.Width = 100
 	}
-	return &Text{w: w, opts: opts, style: style{opts.Color}, progress: map[string]time.Time{}, logs: map[string]bool{}}
+	return &Text{w: w, opts: opts, style: style{opts.Color}, steps: map[string]*moving{}, logs: map[string]bool{}}
 }
 
 // Emit implements event.Sink.
@@ -58,6 +54,7 @@ func (t *Text) Emit(e event.Envelope) {
 	case event.PlanFinished:
 		t.printPlan(ev)
 	case event.StepPhase:
+		t.restart(ev.Address)
 		if !t.logs[ev.Address] { // a step that logs tells its phases there
 			t.printf("    %s %s\n", t.dim(ev.Address+":"), ev.Phase)
 		}
@@ -69,6 +66,7 @@ func (t *Text) Emit(e event.Envelope) {
 			t.printf("    %s %s\n", t.dim(ev.Address+" │"), visible(ansi.Strip(ev.Line)))
 		}
 	case event.StepFinished:
+		t.forget(ev.Address)
 		t.printFinished(ev)
 	case event.Diagnosed:
 		t.printDiags(ev.Diagnostics)
@@ -83,28 +81,14 @@ func (t *Text) Emit(e event.Envelope) {
 
 func (t *Text) printf(format string, args ...any) { fmt.Fprintf(t.w, format, args...) }
 
-func (t *Text) printProgress(now time.Time, p event.StepProgress) {
-	last, seen := t.progress[p.Address]
-	if !seen {
-		t.progress[p.Address] = now
-		return
-	}
-	if now.Sub(last) < progressEvery {
-		return
-	}
-	t.progress[p.Address] = now
-	text := amount(p.Done, p.Unit)
-	if p.Total > 0 {
-		text = fraction(p.Done, p.Total, p.Unit) + fmt.Sprintf(" (%d %%)", p.Done*100/p.Total)
-	}
-	t.printf("    %s %s\n", t.dim(p.Address+":"), text)
-}
-
 func (t *Text) printFinished(f event.StepFinished) {
 	fanOut := strings.Contains(f.Address, "[")
 	switch f.Status {
 	case event.Changed, event.Destroyed:
 		note := f.Summary
+		if text := transfers(f.Transfers); text != "" {
+			note += " · " + text
+		}
 		if f.Proved {
 			note += t.dim(" · converged")
 		}
