@@ -25,6 +25,7 @@ func Catalogue() *module.Registry {
 		module.Of[image.Check](),
 		module.Of[image.Inspect](),
 		module.Of[image.Load](),
+		module.Of[image.Recover](),
 		module.Of[image.Save](),
 		module.Of[image.Ship](),
 		module.Of[image.Tag](),

@@ -1,0 +1,207 @@
+package image
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/engine/module/moduletest"
+)
+
+func TestRecoverExample(t *testing.T) { moduletest.Example(t, module.Of[Recover]()) }
+
+// shellFiles are a root file system in which RUN lines run: busybox with what it
+// is linked to.
+func shellFiles(t *testing.T) map[string]string {
+	t.Helper()
+	path, err := exec.LookPath("busybox")
+	require.NoError(t, err)
+	files := map[string]string{
+		"root/etc/passwd": "root:x:0:0:root:/:/bin/sh\n", "root/etc/group": "root:x:0:\n",
+		"root/etc/os-release": "ID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n",
+	}
+	needed, _ := exec.Command("ldd", path).Output() // nothing, for a static one
+	for _, word := range append(strings.Fields(string(needed)), path) {
+		if !filepath.IsAbs(word) {
+			continue
+		}
+		content, err := os.ReadFile(word)
+		require.NoError(t, err)
+		if word == path {
+			word = "/bin/busybox"
+		}
+		files["root"+word] = string(content)
+	}
+	for _, applet := range strings.Fields("sh ls mkdir chmod chown touch cat echo rm ln cp mv env adduser sed grep") {
+		files["root/bin/"+applet] = "-> busybox"
+	}
+	return files
+}
+
+// recoverBase makes the image recover-base:1, in which RUN lines run.
+func recoverBase(t *testing.T, p place) {
+	t.Helper()
+	dir := folder(t, shellFiles(t))
+	for _, dirs := range []string{"root/bin", "root/lib", "root/lib64"} {
+		_ = filepath.WalkDir(filepath.Join(dir, dirs), func(name string, _ os.DirEntry, _ error) error {
+			if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() {
+				return os.Chmod(name, 0o755)
+			}
+			return nil
+		})
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "root/tmp"), 0o755))
+	require.NoError(t, exec.Command("tar", "-C", filepath.Join(dir, "root"), "--owner=0", "--group=0", "-cf", filepath.Join(dir, "root.tar"), ".").Run())
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "root")))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "Dockerfile"),
+		[]byte("FROM scratch\nADD root.tar /\nENV PATH=/bin\nLABEL org.label-schema.name=\"Base Image\" x=y\nCMD [\"/bin/sh\"]\n"), 0o644))
+	buildDir(t, p, "recover-base:1", dir)
+}
+
+// buildDir builds a folder with docker, and gives the image's ID.
+func buildDir(t *testing.T, p place, tag, dir string, more ...string) string {
+	t.Helper()
+	context, err := exec.Command("tar", "-C", dir, "-c", ".").Output()
+	require.NoError(t, err)
+	args := append([]string{"docker", "build", "--tag", tag}, more...)
+	runWith(t, p, context, append(args, "-")...)
+	return p.do(t, "docker", "image", "inspect", "--format", "{{.Id}}", tag)
+}
+
+// everything is a Dockerfile of all instructions, with the things that
+// histories lose: quotes, argument values, lists, owners.
+const everything = `FROM recover-base:1
+ARG V=1
+ARG W="a b"
+ARG NODEF
+ARG PG_PASSWORD=hunter2
+LABEL name="my app" desc="it's \"quoted\" \$HOME" v=$V
+ENV A=1 B="two words" C="dollar \$X"
+ENV P=/x:$PATH
+RUN echo hi > /hi && \
+    # a comment
+    mkdir -p   /opt/x && touch "/opt/x/${V}" && \
+    echo "two  blanks; $W" > "/opt/x/w" && if [ -n "$NODEF" ]; then echo "$NODEF" > /opt/x/nodef; fi
+RUN ["mkdir", "/opt/exec"]
+COPY app/bin /opt/bin
+COPY --chown=26:0 app/yq /opt/bin/
+COPY app/yq app/bin/a.sh /opt/multi/
+ADD app/yq /opt/yq2
+ADD app.tar.gz /opt/unpacked
+WORKDIR /work
+WORKDIR sub
+EXPOSE 5432 8009/udp
+VOLUME /data /d2
+VOLUME ["/j1", "/j 2"]
+SHELL ["/bin/sh", "-ec"]
+RUN echo shell > /work/sh; rm /hi
+HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD echo ok || exit 1
+STOPSIGNAL SIGINT
+ONBUILD RUN echo hello
+USER 26
+ENTRYPOINT ["/bin/sh", "-c", "echo \"$0\""]
+CMD ["a", "b c"]
+`
+
+// everythingDir is a context for it.
+func everythingDir(t *testing.T) string {
+	t.Helper()
+	dir := folder(t, map[string]string{
+		"Dockerfile": everything, "app/bin/a.sh": "one", "app/bin/sub/b": "two", "app/bin/sub/l": "-> b", "app/yq": "y",
+	})
+	require.NoError(t, os.Chmod(filepath.Join(dir, "app/bin/a.sh"), 0o750))
+	require.NoError(t, exec.Command("tar", "-C", filepath.Join(dir, "app"), "--owner=77", "--group=0", "-czf", filepath.Join(dir, "app.tar.gz"), "yq", "bin").Run())
+	return dir
+}
+
+func TestRecoveredImageBuildsItsTwin(t *testing.T) {
+	for name, b := range builders(t) {
+		t.Run(name, func(t *testing.T) {
+			recoverBase(t, at(t, "builder"))
+			args := []string{"--build-arg", "NODEF=nd", "--build-arg", "W=x y=z"}
+			if name == buildkit {
+				args = append(args, "--network", "none")
+			}
+			tag := "recover-" + name + ":1"
+			buildDir(t, b, tag, everythingDir(t), args...)
+			to := filepath.Join(t.TempDir(), "out")
+			out := on[Recover](t, b, `image = "`+tag+`"
+				to      = "`+to+`"
+				network = "none"
+				verify  = true`).Converge(module.Create)
+			text, err := os.ReadFile(filepath.Join(to, "Dockerfile"))
+			require.NoError(t, err)
+			t.Log(string(text))
+			require.Empty(t, words(out.GetAttr("differences")))
+			require.True(t, out.GetAttr("same").True())
+		})
+	}
+}
+
+func TestRecoveredArchiveOfBuildahBuildsItsTwin(t *testing.T) {
+	b := at(t, "builder")
+	recoverBase(t, b)
+	dir := everythingDir(t)
+	archive := buildahArchive(t, b, dir)
+	for name, b := range builders(t) {
+		t.Run(name, func(t *testing.T) {
+			to := filepath.Join(t.TempDir(), "out")
+			out := on[Recover](t, b, `archive = "`+archive+`"
+				to      = "`+to+`"
+				network = "none"
+				verify  = true`).Converge(module.Create)
+			text, err := os.ReadFile(filepath.Join(to, "Dockerfile"))
+			require.NoError(t, err)
+			t.Log(string(text))
+			require.Empty(t, words(out.GetAttr("differences")))
+			require.True(t, out.GetAttr("same").True())
+		})
+	}
+}
+
+// buildahArchive builds a folder with buildah, and gives the archive of the
+// image.
+func buildahArchive(t *testing.T, b place, dir string) string {
+	t.Helper()
+	work := t.TempDir()
+	b.do(t, "docker", "image", "save", "--output", work+"/base.tar", "recover-base:1")
+	require.NoError(t, os.WriteFile(work+"/auth.json", []byte("{}"), 0o600))
+	buildah := func(args ...string) {
+		cmd := exec.Command("buildah", append([]string{"--storage-driver", "vfs", "--root", work + "/root", "--runroot", work + "/run"}, args...)...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "REGISTRY_AUTH_FILE="+work+"/auth.json")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	t.Cleanup(func() {
+		_ = exec.Command("buildah", "--root", work+"/root", "--runroot", work+"/run", "rm", "--all").Run()
+	})
+	buildah("pull", "docker-archive:"+work+"/base.tar")
+	buildah("bud", "--isolation", "chroot", "--layers", "--format", "docker", "--build-arg", "NODEF=nd", "--build-arg", "W=x y=z",
+		"--build-context", "recover-base:1=container-image://localhost/recover-base:1", "--tag", "recover-buildah:1", ".")
+	buildah("push", "recover-buildah:1", "docker-archive:"+work+"/out.tar:recover-buildah:1")
+	return work + "/out.tar"
+}
+
+// words are a list of strings.
+func words(v cty.Value) (list []string) {
+	for _, e := range v.AsValueSlice() {
+		list = append(list, e.AsString())
+	}
+	return list
+}
+
+// runWith runs a command with standard input.
+func runWith(t *testing.T, p place, stdin []byte, args ...string) {
+	t.Helper()
+	out, err := p.Run(t.Context(), conn.Cmd{Args: args, Stdin: bytes.NewReader(stdin)})
+	require.NoError(t, err, out.Stdout)
+}

@@ -1,0 +1,66 @@
+# Recovered from buildah.txt by antdbctl image recover. What the history does not tell is marked
+# "guess:", with the reason.
+#
+# The history has no files. Put these beside this Dockerfile before you build:
+#   files/opt/bin  (COPY /opt/bin)
+#   files2/opt/bin/ad021b4e2a94  (COPY /opt/bin/)
+#   files/opt/multi  (COPY /opt/multi/)
+#   files/opt/yq2  (ADD /opt/yq2)
+
+# The base is stated: buildah noted "FROM localhost/base:1" with the first row above it.
+FROM localhost/base:1
+
+# The values of build arguments are public: whoever has the image can read them.
+ARG V=1
+ARG W="x y=z"
+ARG NODEF=nd
+
+LABEL name="my app" desc="it's \"quoted\" \$HOME" v=$V
+
+ENV A=1 B="two words" C="dollar \$X"
+ENV P=/x:$PATH
+
+RUN echo hi > /hi && mkdir -p /opt/x && touch "/opt/x/${V}"
+
+RUN ["mkdir", "/opt/exec form"]
+
+# guess: the history has but a checksum of this dir, 36a21d227ef4; the name of the source is made up
+COPY files/opt/bin /opt/bin
+
+# guess: the history has but a checksum of this file, ad021b4e2a94; the name of the source is made
+#        up
+COPY files2/opt/bin/ad021b4e2a94 /opt/bin/
+
+# guess: the history has but a checksum of this multi, f2428fbe5a91; the name of the source is made
+#        up
+COPY files/opt/multi /opt/multi/
+
+# guess: the history has but a checksum of this file, 7f0e898a14ec; the name of the source is made
+#        up
+ADD files/opt/yq2 /opt/yq2
+
+WORKDIR /work
+WORKDIR sub
+
+EXPOSE 5432 8009/udp
+
+VOLUME /data /d2
+VOLUME ["/j1", "/j 2"]
+
+SHELL ["/bin/sh", "-ec"]
+
+RUN echo shell > /work/sh
+
+HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD echo ok || exit 1
+
+STOPSIGNAL SIGINT
+
+ONBUILD RUN echo hello
+
+MAINTAINER me <me@x>
+
+USER 26
+
+ENTRYPOINT ["/bin/sh", "-c", "echo \"$0\""]
+
+CMD ["a", "b c"]
