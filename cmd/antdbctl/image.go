@@ -34,6 +34,7 @@ where image.ship finds them too.`,
 	}
 	c.AddCommand(
 
+		a.imageCheckCommand(),
 		a.imageInspectCommand(),
 	)
 	return c
