@@ -168,10 +168,11 @@ func (s *Ship) dropInterim(ctx context.Context, env *module.Env, ref string) {
 
 // asUser is how a script gets credentials without an argument vector, and
 // without a place where they would stay: they come by stdin, and lie in a folder
-// of the user's own for as long as the script runs. A docker that finds another
-// configuration needs to be told of its current context.
+// of the user's own, in memory where there is such a file system, for as long as
+// the script runs. A docker that finds another
+// configuration needs to be told of its current context and certificates.
 const asUser = `umask 077
-dir=$(mktemp -d) || exit 1
+dir=$(mktemp -d /dev/shm/antdbctl.XXXXXX 2>/dev/null) || dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 auth=$(cat)
@@ -180,6 +181,8 @@ docker_login() {
 	[ -n "$auth" ] || return 0
 	login "$1" || exit 1
 	: "${DOCKER_HOST:=$(docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null)}"
+	: "${DOCKER_CERT_PATH:=${DOCKER_CONFIG:-$HOME/.docker}}"
+	[ -z "$DOCKER_TLS_VERIFY" ] || export DOCKER_CERT_PATH
 	export DOCKER_HOST DOCKER_CONFIG="$dir"
 }
 `

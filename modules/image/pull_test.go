@@ -1,17 +1,21 @@
 package image
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
 	"github.com/stretchr/testify/require"
@@ -88,9 +92,14 @@ func TestANodePullsThroughItsConnection(t *testing.T) {
 			tags      = ["tunnel:also"]
 			runtime   = "` + engine + `"`
 		image(t, b, "tunnel-"+engine+":1", sized("tunnel"+engine))
-		s, err := pulled(t, n, b, args)
+		seen, stop := &watched{place: n}, commandLines()
+		s, err := pulled(t, seen, b, args)
 		require.NoError(t, err)
 		require.Greater(t, s.Bytes, int64(20<<20))
+		lines := stop()
+		require.Contains(t, lines, "127.0.0.1", "the pull was seen")
+		require.Len(t, seen.stdin, 1)
+		require.NotContains(t, lines, seen.stdin[0], "no user of the node sees the password")
 		require.Contains(t, names(), "corp/tunnel:4.1")
 		require.Contains(t, names(), "tunnel:also")
 		require.NotContains(t, names(), "127.0.0.1", "no interim name may stay")
@@ -105,20 +114,54 @@ func TestANodePullsThroughItsConnection(t *testing.T) {
 	})
 }
 
-// watched is a host that keeps the argument vectors of all it runs.
+// watched is a host that keeps what goes to its commands by stdin.
 type watched struct {
 	place
-	mu   sync.Mutex
-	args []string
+	mu    sync.Mutex
+	stdin []string
 }
 
 func (w *watched) Unwrap() conn.Host { return w.place.Host }
 
 func (w *watched) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
-	w.mu.Lock()
-	w.args = append(w.args, strings.Join(cmd.Args, " "))
-	w.mu.Unlock()
+	if cmd.Stdin != nil {
+		text, err := io.ReadAll(cmd.Stdin)
+		if err != nil {
+			return conn.Result{}, err
+		}
+		w.mu.Lock()
+		w.stdin = append(w.stdin, string(text))
+		w.mu.Unlock()
+		cmd.Stdin = bytes.NewReader(text)
+	}
 	return w.place.Run(ctx, cmd)
+}
+
+// commandLines looks, until stop is called, at the command lines of all
+// processes of this machine, as any of its users can, and gives those it saw.
+func commandLines() (stop func() string) {
+	done, all := make(chan struct{}), make(chan string)
+	go func() {
+		seen := map[string]bool{}
+		for {
+			files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+			for _, file := range files {
+				if text, err := os.ReadFile(file); err == nil {
+					seen[strings.ReplaceAll(string(text), "\x00", " ")] = true
+				}
+			}
+			select {
+			case <-done:
+				all <- strings.Join(slices.Collect(maps.Keys(seen)), "\n")
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}()
+	return func() string {
+		close(done)
+		return <-all
+	}
 }
 
 // registryWith is a registry that wants a password.
@@ -155,17 +198,104 @@ func TestANodePullsFromTheSitesRegistry(t *testing.T) {
 			registry  = "` + url + `/antdb"
 			registry_user     = "robot$ship"
 			registry_password = "` + strings.ReplaceAll(password, `"`, `\"`) + `"`
+		stop := commandLines()
 		_, err := pulled(t, seen, source, args)
 		require.NoError(t, err)
 		require.Contains(t, names(), "corp/bysite-"+engine+":4.1")
 		require.NotContains(t, names(), "127.0.0.1", "no interim name may stay")
 		require.NotContains(t, b.do(t, "docker", "image", "ls", "--format", "{{.Repository}}"), "127.0.0.1")
+		lines := stop()
+		require.Contains(t, lines, "127.0.0.1", "the pull was seen")
+		require.NotContains(t, lines, password)
 		encoded := basic("robot$ship", secret.New(password)).Reveal()
-		for _, line := range append(seen.args, source.args...) {
-			require.NotContains(t, line, password)
-			require.NotContains(t, line, encoded)
+		require.NotContains(t, lines, encoded)
+		require.Equal(t, []string{encoded}, seen.stdin)
+		require.Equal(t, []string{encoded}, source.stdin)
+	})
+}
+
+// A cut costs a node nothing: it has no more names than before, and no files of
+// ours. containerd even keeps what it has of a layer.
+func TestAPullThatIsCutLeavesTheNodeAsItWas(t *testing.T) {
+	b := at(t, "builder")
+	t.Cleanup(func() { // what the end of sshd kills cannot clean up behind itself
+		left, _ := filepath.Glob("/dev/shm/antdbctl.*")
+		for _, dir := range left {
+			_ = os.RemoveAll(dir)
 		}
 	})
+	for _, engine := range []string{"docker", "containerd"} {
+		t.Run(engine, func(t *testing.T) {
+			image(t, b, "cut-"+engine+":1", sized("cut"+engine))
+			n, server := remote(t)
+			step := ship(t, n, b, `image = "cut-`+engine+`:1"
+				namespace = "cut"
+				ref       = "corp/cut-`+engine+`:1"
+				runtime   = "`+engine+`"`)
+			s := step.Module().(*Ship)
+			_, err := s.Check(t.Context(), step.Env())
+			require.NoError(t, err)
+			img, err := fetch(t.Context(), step.Env(), s.source, s.info)
+			require.NoError(t, err)
+			var once sync.Once
+			step.Env().Progress = func(done, total int64, unit string) {
+				require.Equal(t, "B", unit)
+				if done > total/2 {
+					once.Do(server.Stop)
+				}
+			}
+			var lost *conn.Unreachable
+			require.ErrorAs(t, s.pull(t.Context(), step.Env(), img), &lost)
+			first := s.Bytes
+			server.Start()
+			listed := n.do(t, "docker", "image", "ls") + n.do(t, "ctr", "-n", "cut", "images", "ls", "-q")
+			require.NotContains(t, listed, "127.0.0.1")
+			require.NotContains(t, listed, "corp/cut-"+engine)
+
+			step.Env().Progress = func(int64, int64, string) {}
+			s.Bytes = 0
+			require.NoError(t, s.pull(t.Context(), step.Env(), img))
+			if engine == "containerd" {
+				require.Less(t, s.Bytes+first, img.Size()+8<<20, "it goes on where it was cut")
+			}
+		})
+	}
+}
+
+func TestTwoPullsToOneNodeAtOnce(t *testing.T) {
+	b := at(t, "builder")
+	image(t, b, "twice:1", sized("twice"))
+	everyEngine(t, func(t *testing.T, engine string, n place, names func() string) {
+		errs := make(chan error)
+		for _, ref := range []string{"corp/first:1", "corp/second:1"} {
+			step := ship(t, n, b, `image = "twice:1"
+				namespace = "pulled"
+				ref       = "`+ref+`"
+				runtime   = "`+engine+`"`)
+			go func() {
+				s := step.Module().(*Ship)
+				_, err := s.Check(context.Background(), step.Env())
+				if err != nil {
+					errs <- err
+					return
+				}
+				img, err := fetch(context.Background(), step.Env(), s.source, s.info)
+				if err == nil {
+					err = s.pull(context.Background(), step.Env(), img)
+				}
+				errs <- err
+			}()
+		}
+		require.NoError(t, errors.Join(<-errs, <-errs))
+		require.Contains(t, names(), "corp/first:1")
+		require.Contains(t, names(), "corp/second:1")
+		require.NotContains(t, names(), "127.0.0.1")
+	})
+}
+
+func TestLatestIsATrap(t *testing.T) {
+	require.Contains(t, latestTrap([]string{"docker.io/corp/a:1", "docker.io/corp/a:latest"}), "corp/a:latest: a container of tag latest")
+	require.Empty(t, latestTrap([]string{"docker.io/corp/a:1", "docker.io/corp/latest:2"}))
 }
 
 func TestRegistriesThatRefuseAreExplained(t *testing.T) {
