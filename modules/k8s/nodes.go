@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -94,7 +95,7 @@ func (n *Nodes) Check(ctx context.Context, env *module.Env) (module.Change, erro
 	if err != nil {
 		return module.NoChange, fmt.Errorf("list the nodes of %s: %w", env.Target, err)
 	}
-	slices.SortFunc(list.Items, func(a, b corev1.Node) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(list.Items, func(a, b corev1.Node) int { return strings.Compare(padded(a.Name), padded(b.Name)) })
 	n.Nodes = []Node{}
 	for i := range list.Items {
 		node := describe(&list.Items[i])
@@ -106,6 +107,13 @@ func (n *Nodes) Check(ctx context.Context, env *module.Env) (module.Change, erro
 	}
 	n.AlwaysPull, n.Why = alwaysPull(ctx, c)
 	return module.NoChange, n.warn(env)
+}
+
+var number = regexp.MustCompile(`[0-9]+`)
+
+// padded is a name in which numbers compare as numbers: node2 before node10.
+func padded(name string) string {
+	return number.ReplaceAllStringFunc(name, func(n string) string { return strings.Repeat("0", max(0, 20-len(n))) + n })
 }
 
 // take finds the hosts of the nodes that are not left out.

@@ -177,14 +177,14 @@ func TestTaintsAndConditionsLeaveNodesOut(t *testing.T) {
 	plane := tainted(machine(p+"plane"), "node-role.kubernetes.io/control-plane", corev1.TaintEffectNoSchedule)
 	plane.Labels = map[string]string{"node-role.kubernetes.io/control-plane": ""}
 	selector := joined(t, c, machine(p+"a"), down, cordoned, plane,
-		tainted(machine(p+"gpu"), "gpu", corev1.TaintEffectNoExecute),
+		machine(p+"a10"), machine(p+"a2"), tainted(machine(p+"gpu"), "gpu", corev1.TaintEffectNoExecute),
 		tainted(machine(p+"soft"), "soft", corev1.TaintEffectPreferNoSchedule))
-	inventory := hosts(p+"a", p+"down", p+"cordoned", p+"soft", p+"plane")
+	inventory := hosts(p+"a", p+"a2", p+"a10", p+"down", p+"cordoned", p+"soft", p+"plane")
 	for args, want := range map[string][]string{
-		``:                             {"a", "cordoned", "down", "soft"},
-		`tolerate = ["control-plane"]`: {"a", "cordoned", "down", "plane", "soft"},
-		`ready_only = true`:            {"a", "cordoned", "soft"},
-		`tolerate = ["node-role.kubernetes.io/control-plane"]`: {"a", "cordoned", "down", "plane", "soft"},
+		``:                             {"a", "a2", "a10", "cordoned", "down", "soft"},
+		`tolerate = ["control-plane"]`: {"a", "a2", "a10", "cordoned", "down", "plane", "soft"},
+		`ready_only = true`:            {"a", "a2", "a10", "cordoned", "soft"},
+		`tolerate = ["node-role.kubernetes.io/control-plane"]`: {"a", "a2", "a10", "cordoned", "down", "plane", "soft"},
 	} {
 		n, err := nodes(t, c, `selector = "`+selector+"\"\n"+args, inventory)
 		require.NoError(t, err)
@@ -192,7 +192,7 @@ func TestTaintsAndConditionsLeaveNodesOut(t *testing.T) {
 			want[i] = p + strings.TrimPrefix(want[i], p)
 		}
 		require.Equal(t, want, names(n.Targets), args)
-		require.Len(t, n.Nodes, 6)
+		require.Len(t, n.Nodes, 8)
 		for _, node := range n.Nodes {
 			switch strings.TrimPrefix(node.Name, p) {
 			case "gpu":
