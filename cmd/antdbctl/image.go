@@ -36,6 +36,7 @@ where image.ship finds them too.`,
 
 		a.imageCheckCommand(),
 		a.imageInspectCommand(),
+		a.imageRecoverCommand(),
 	)
 	return c
 }
