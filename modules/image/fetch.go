@@ -40,8 +40,7 @@ func fetch(ctx context.Context, env *module.Env, d docker, info imageInfo) (*sto
 		return nil, d.explain(err, "save "+short(info.ID))
 	}
 	if err != nil {
-		return nil, module.Explain(fmt.Errorf("save %s into %s: %w", short(info.ID), s.Dir(), err),
-			"the folder must be writable and have room for the image; XDG_CACHE_HOME says where it lies")
+		return nil, told(fmt.Errorf("save %s into %s: %w", short(info.ID), s.Dir(), err))
 	}
 	if img.ID != info.ID {
 		if err := s.SetConfigOf(info.ID, img.ID); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/modules/image/store"
@@ -43,7 +44,19 @@ func openArchive(ctx context.Context, env *module.Env, archive string) (*store.I
 	}
 	file, pick := splitPick(env.Path(archive))
 	env.Phase("read archive")
-	return s.ReadArchive(ctx, file, pick, func(done, total int64) { env.Progress(done, total, "B") })
+	img, err := s.ReadArchive(ctx, file, pick, func(done, total int64) { env.Progress(done, total, "B") })
+	return img, told(err)
+}
+
+// told gives a fault of the store the form in which operators see it.
+func told(err error) error {
+	if fault := (*store.Fault)(nil); errors.As(err, &fault) {
+		return module.Explain(err, fault.Remedy)
+	}
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return module.Explain(err, "the folder must be writable; XDG_CACHE_HOME says where it lies")
+	}
+	return err
 }
 
 // splitPick parts a path from the image picked in it. A file may have a "#" in

@@ -24,6 +24,7 @@ func choose(all []candidate, pick string) (candidate, error) {
 	for i, c := range all {
 		list[i] = c.String()
 	}
+	slices.Sort(list) // Docker saves them in any order
 	switch {
 	case len(match) == 1:
 		return match[0], nil

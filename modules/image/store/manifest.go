@@ -86,11 +86,11 @@ func unlisted(a files) error {
 	if l.entries == 0 {
 		return foreign("the archive is empty")
 	}
-	if l.named {
+	if l.named && !l.configs {
 		return &Fault{Text: "the archive was written by a Docker before 1.10, whose images have no configuration",
 			Remedy: "load it into a newer Docker, up to version 28, and save the image from there"}
 	}
-	if slices.ContainsFunc(l.first, func(n string) bool { return strings.HasPrefix(n, "blobs/") || isHex(strings.SplitN(n, "/", 2)[0]) }) {
+	if l.named || slices.ContainsFunc(l.first, func(n string) bool { return strings.HasPrefix(n, "blobs/") || isHex(strings.SplitN(n, "/", 2)[0]) }) {
 		return &Fault{Text: "the archive has no manifest.json and no index.json: its end is missing", Remedy: copyAgain}
 	}
 	return foreign("this is no archive of an image: it has neither manifest.json nor index.json, and begins with %s", strings.Join(l.first, ", "))

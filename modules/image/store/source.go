@@ -28,6 +28,7 @@ type listing struct {
 	first   []string          // the first few names
 	links   map[string]string // names that mean others
 	named   bool              // it has the list of names that all versions of Docker write
+	configs bool              // it has a configuration, as those since 1.10 do
 }
 
 const repositories = "repositories"
@@ -56,11 +57,17 @@ func (l *listing) note(name string, max int) (string, error) {
 	if len(l.first) < 3 && clean != "." {
 		l.first = append(l.first, clean)
 	}
-	l.named = l.named || clean == repositories
+	l.recognize(clean)
 	if top, _, _ := strings.Cut(clean, "/"); rootFolders[top] {
 		return "", foreign("this is the file system of a container or a machine (it has %s), and an image has settings and layers besides", clean)
 	}
 	return clean, nil
+}
+
+func (l *listing) recognize(name string) {
+	hex, json := strings.CutSuffix(name, ".json")
+	l.configs = l.configs || json && isHex(hex)
+	l.named = l.named || name == repositories
 }
 
 // rootFolders are names in a root file system and never in an archive.
@@ -102,7 +109,7 @@ func newFolder(in *incoming, root *os.Root) *folder {
 	if entries, err := fs.ReadDir(root.FS(), "."); err == nil {
 		f.index.entries = len(entries)
 		for _, e := range entries {
-			f.index.named = f.index.named || e.Name() == repositories
+			f.index.recognize(e.Name())
 			if len(f.index.first) < 3 {
 				f.index.first = append(f.index.first, e.Name())
 			}
