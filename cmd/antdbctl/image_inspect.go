@@ -123,6 +123,11 @@ func (a *app) listImageLayer(t *rootfs.Tree, n int) error {
 	if n < 1 || n > len(t.Layers) {
 		return fmt.Errorf("there is no layer %d: the image has %d", n, len(t.Layers))
 	}
+	if !a.json {
+		if err := a.layerHead(t, n); err != nil {
+			return err
+		}
+	}
 	for _, c := range t.Changes(n - 1) {
 		if a.json {
 			if err := a.jsonEntry(c.Op.String(), c.Entry); err != nil {
@@ -133,6 +138,22 @@ func (a *app) listImageLayer(t *rootfs.Tree, n int) error {
 		sign := map[rootfs.Op]string{rootfs.Added: "+", rootfs.Changed: "~", rootfs.Deleted: "-"}[c.Op]
 		fmt.Fprintf(a.stdout, "%s %s\n", sign, entryLine(c.Entry))
 	}
+	return nil
+}
+
+// layerHead says what the layer is, with the whole command.
+func (a *app) layerHead(t *rootfs.Tree, n int) error {
+	config, err := t.Image.ConfigFile()
+	if err != nil {
+		return err
+	}
+	l := t.Layers[n-1]
+	fmt.Fprintf(a.stdout, "Layer %d of %d · %.19s · %s · %d added, %d changed, %d deleted\n",
+		n, len(t.Layers), l.Digest, bytesText(l.Size), l.Added, l.Changed, l.Deleted)
+	if steps, err := rootfs.History(config); err == nil { // else no one knows what made it
+		fmt.Fprintln(a.stdout, cut(rootfs.Command(steps[n-1]), 1<<20))
+	}
+	fmt.Fprintln(a.stdout)
 	return nil
 }
 

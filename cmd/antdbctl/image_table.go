@@ -28,7 +28,11 @@ const few = 5
 
 // showImage is the overview.
 func (a *app) showImage(source string, m *image.Inspect) error {
-	fmt.Fprintf(a.stdout, "%s\n%s\n\n", visibleName(source), imageLine(m))
+	names := m.Names
+	if len(names) == 0 {
+		names = []string{source}
+	}
+	fmt.Fprintf(a.stdout, "%s\n%s\n\n", cut(strings.Join(names, "  "), 4096), imageLine(m))
 	a.layerTable(m)
 	if m.Wasted > 0 {
 		fmt.Fprintf(a.stdout, "\nWasted: %s of %s (%d %%)", bytesText(m.Wasted), bytesText(sizeOf(m)), m.Wasted*100/max(sizeOf(m), 1))
@@ -136,8 +140,12 @@ func (a *app) listWaste(m *image.Inspect) error {
 }
 
 func (a *app) wasteLines(list []image.WasteFacts) {
+	column := 0
 	for _, w := range list {
-		fmt.Fprintf(a.stdout, "%10s  %s  %s\n", bytesText(w.Size), visibleName(w.Path), a.dim(because(w)))
+		column = max(column, min(utf8.RuneCountInString(visibleName(w.Path)), width(a.stdout)/2))
+	}
+	for _, w := range list {
+		fmt.Fprintf(a.stdout, "%10s  %-*s  %s\n", bytesText(w.Size), column, visibleName(w.Path), a.dim(because(w)))
 	}
 }
 
