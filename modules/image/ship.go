@@ -189,14 +189,6 @@ func (s *Ship) estimate() shipment {
 // Apply saves the image unless that was done before, and loads what the host
 // lacks of it. When layers vanish between looking and loading, all is sent.
 func (s *Ship) Apply(ctx context.Context, env *module.Env) error {
-	if err := s.lookAtSource(ctx, env); err != nil {
-		return err
-	}
-	n, err := lookAt(ctx, env, s.Runtime, s.Namespace, s.info.ID, s.names())
-	if err != nil {
-		return err
-	}
-	s.node = n
 	img, err := fetch(ctx, env, s.source, s.info)
 	if err != nil {
 		return module.At("image", err)
@@ -208,6 +200,7 @@ func (s *Ship) Apply(ctx context.Context, env *module.Env) error {
 	if s.Via == "registry" {
 		return s.pull(ctx, env, img)
 	}
+	n := s.node // Check has just looked
 	there := n.layersThere(digests)
 	err = s.load(ctx, env, img, there)
 	if exit := (*conn.ExitError)(nil); len(there) > 0 && errors.As(err, &exit) && !diskFull(exit) {

@@ -45,6 +45,7 @@ type member struct {
 
 	up      *member // who passes chunks on to it; nil when this machine feeds it
 	feeding context.CancelFunc
+	brought int // the chunks before this one were brought to it by this machine
 	linking bool
 	tried   int
 	dawdled int  // chunks in a row that came in much slower than elsewhere
@@ -52,7 +53,7 @@ type member struct {
 }
 
 func (m *member) out() bool              { return m.err != nil || m.ended || m.station == nil }
-func (m *member) silent() bool           { return time.Since(m.heard) > 3*time.Second }
+func (m *member) silent() bool           { return time.Since(m.heard) > 10*time.Second }
 func (c *conductor) full(m *member) bool { return m.status.next >= c.chunks }
 
 // run conducts until every node is through.
@@ -293,6 +294,7 @@ func (c *conductor) arrange(ctx context.Context) {
 				m.feeding()
 				m.moved = time.Now()
 			}
+		case m.brought > m.status.next && time.Since(m.moved) < 5*time.Second: // the station is at the last of them
 		case m.up != nil:
 			if from := m.up.status.from; from > m.status.next {
 				c.feed(ctx, m, from)
@@ -313,7 +315,7 @@ func (c *conductor) broken(m *member) bool {
 	case up.err != nil:
 		return true
 	case up.silent():
-		return quiet > 5*time.Second
+		return quiet > 10*time.Second
 	case up.status.hopped:
 		return quiet > time.Second // the last chunks may be on their way
 	case c.full(up) && up.status.unmet, up.slow:
@@ -414,6 +416,9 @@ func (c *conductor) feed(ctx context.Context, m *member, to int) {
 		c.tell(all, func() {
 			m.feeding()
 			m.feeding = nil
+			if err == nil {
+				m.brought, m.moved = to, time.Now()
+			}
 			if perr == nil {
 				c.see(m, st, nil)
 			}

@@ -9,7 +9,8 @@ seq=$2
 [ -z "$turn" ] || { read -r pid <turn/pid && kill -s KILL "$pid"; } 2>/dev/null
 tries=0
 while :; do
-	read -r session next _ <state || exit 1
+	session=0 next=0
+	read -r session next _ 2>/dev/null <state
 	[ "$seq" -ge "$next" ] || { echo "the station has chunk $seq already" >&2; exit 3; }
 	if [ "$seq" = "$next" ] && [ -p "in.$session" ] && [ ! -e "used.$session" ]; then
 		# one at a time; who died in the middle does not count
@@ -20,7 +21,7 @@ while :; do
 		read -r pid 2>/dev/null <turn/pid && [ ! -d "/proc/$pid" ] && rm -rf turn
 	fi
 	tries=$((tries + 1))
-	[ $tries -lt 600 ] || { echo "chunk $seq never had its turn" >&2; exit 4; }
+	[ $tries -lt 600 ] && [ -e lease ] || { echo "chunk $seq never had its turn" >&2; exit 4; }
 	sleep 0.1 2>/dev/null || sleep 1
 done
 : >"used.$session"

@@ -11,7 +11,7 @@ exec 3<>out # keeps the pipe open until the station has it
 {
 	ssh -T -F /dev/null -i hop.key -p "$3" -o BatchMode=yes -o IdentitiesOnly=yes -o HostKeyAlias=next \
 		-o StrictHostKeyChecking=yes -o UserKnownHostsFile=hop.hosts -o GlobalKnownHostsFile=/dev/null \
-		-o ConnectTimeout=5 -o ServerAliveInterval=5 -o ServerAliveCountMax=3 -o LogLevel=ERROR \
+		-o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3 -o LogLevel=ERROR \
 		-c aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes256-ctr \
 		"$4@$2" enter <out >hop.log 2>&1
 	echo $? >hop.tmp

@@ -1,10 +1,10 @@
 # Starts a station, or finds the one that an earlier run left waiting.
-# usage: start NAME CHUNKS PATIENCE OWNER LOGIN KEY STATION ENTER STOP LOAD
+# usage: start NAME CHUNKS PATIENCE OWNER LOGIN KEY STATION ENTER STOP POLL LOAD
 # The answer is a line: "lacks PROGRAM...", "busy OWNER", or "ready FOLDER KEY CODECS".
 name=$1 chunks=$2 patience=$3 owner=$4 login=$5 key=$6
 station=$7 enter=$8 stop=$9
 shift 9
-load=$1
+poll=$1 load=$2
 umask 022
 
 lacks=
@@ -45,6 +45,7 @@ else
 	printf '%s\n' "$owner" >owner
 	printf '%s\n' "$station" >station
 	printf '%s\n' "$enter" >enter
+	printf '%s\n' "$poll" >poll
 	printf '%s\n' "$load" >load
 	printf 'dir=%s home=%s name=%s\n%s\n' "'$dir'" "'$(eval echo "~${login:-$(id -un)}")'" "'$name'" "$stop" >stop
 	[ -z "$login" ] || chown "$login" .

@@ -59,8 +59,8 @@ func openStation(ctx context.Context, n *Node, cargo Cargo, owner string) (*stat
 		login = n.Login.User
 	}
 	load := shell.Quote(n.Load.Args...)
-	cmd := conn.Script(startScript, "cargo-"+stationName(n, cargo), strconv.Itoa(chunksOf(cargo)), strconv.Itoa(int(patience.Seconds())),
-		owner, login, public, stationScript, enterScript, stopScript, "exec "+load)
+	cmd := conn.Script(lean(startScript), "cargo-"+stationName(n, cargo), strconv.Itoa(chunksOf(cargo)), strconv.Itoa(int(patience.Seconds())),
+		owner, login, public, lean(stationScript), lean(enterScript), lean(stopScript), lean(pollScript), "exec "+load)
 	cmd.Env = n.Load.Env
 	out, err := n.Host.Run(ctx, cmd)
 	if err != nil {
@@ -131,10 +131,25 @@ type status struct {
 	log     string
 }
 
+// pollCommand is short because it is sent all the time.
+const pollCommand = `if cd "$1" 2>/dev/null; then . ./poll; else echo "== gone"; fi`
+
+// lean is a script without what is for people: it crosses a link of which each
+// byte is counted.
+func lean(script string) string {
+	var b strings.Builder
+	for line := range strings.Lines(script) {
+		if line = strings.TrimLeft(line, "\t\n"); !strings.HasPrefix(line, "#") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
 // poll asks the station how it is, which also keeps it.
 func (s *station) poll(ctx context.Context) (status, error) {
 	st := status{from: -1}
-	out, err := s.host.Run(ctx, conn.Look(pollScript, s.dir))
+	out, err := s.host.Run(ctx, conn.Look(pollCommand, s.dir))
 	if err != nil {
 		return st, err
 	}
@@ -180,7 +195,7 @@ func (s *station) link(ctx context.Context, to ssh.Login, next *station) error {
 	if err != nil {
 		return err
 	}
-	cmd := conn.Script(hopScript, s.dir, host, port, to.User, authorized(to.HostKey))
+	cmd := conn.Script(lean(hopScript), s.dir, host, port, to.User, authorized(to.HostKey))
 	cmd.Stdin = strings.NewReader(string(next.key))
 	_, err = s.host.Run(ctx, cmd)
 	return err
