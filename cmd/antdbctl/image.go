@@ -33,7 +33,6 @@ where image.ship finds them too.`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(
-
 		a.imageCheckCommand(),
 		a.imageInspectCommand(),
 		a.imageRecoverCommand(),

@@ -208,7 +208,7 @@ func (a *app) showProgram(p string, all map[string]image.Program) error {
 	}
 	fmt.Fprintf(a.stdout, "%s: %s for %s", visibleName(p), program.Kind, program.Arch)
 	if program.Glibc != "" {
-		fmt.Fprintf(a.stdout, ", wants glibc %s", strings.TrimPrefix(program.Glibc, "GLIBC_"))
+		fmt.Fprintf(a.stdout, ", wants glibc %s", program.Glibc)
 	}
 	fmt.Fprintln(a.stdout)
 	for _, name := range program.Needed {

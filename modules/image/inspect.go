@@ -38,7 +38,7 @@ type Inspect struct {
 	Config   Config             `out:"config" doc:"How containers of it start: entrypoint, cmd, user, workdir, env, labels, volumes, exposed."`
 	Files    map[string]Found   `out:"files" doc:"What is at each of the paths: exists, type (file, directory, other), size in bytes, mode in octal, uid, gid, path without links, layer (from 1) that it comes from."`
 	Texts    map[string]string  `out:"texts" doc:"Content of each of the files in contents."`
-	Programs map[string]Program `out:"programs" doc:"Of each path in paths and symbols that is a program or library: kind, arch, needed (libraries), missing (what it wants and the image has not), glibc (newest version wanted), symbols (for each name: defined, wanted, or none)."`
+	Programs map[string]Program `out:"programs" doc:"Of each path in paths and symbols that is a program or library: kind, arch, needed (libraries), missing (what it wants and the image has not), glibc (newest version wanted, such as 2.17), symbols (for each name: defined, wanted, or none)."`
 	History  []LayerFacts       `out:"history" doc:"With details, one for each layer: number (from 1), digest, command (of the build; empty when the image does not say), size, added, changed and deleted files, wasted bytes."`
 	Wasted   int64              `out:"wasted" doc:"With details: bytes that every node stores and nobody needs."`
 	Waste    []WasteFacts       `out:"waste" doc:"With details, the largest of it: path, size, why (deleted, overwritten, rewritten with the same content, copy), layer where the bytes lie, by (the layer that deleted or overwrote it), same (another path with that content)."`
