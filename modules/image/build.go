@@ -61,7 +61,7 @@ the classic builder does. A build that fails or is stopped gives no image a name
 The same tree gives the same stream to the builder, so COPY lines take the builder's cache wherever the folder lies. What
 a build cannot repeat are the times that RUN lines leave behind, the folders that COPY makes on its way, and the time of
 the image itself, which makes its ID another one after a build without the cache. With ` + "`source_date_epoch`" + ` BuildKit of
-Docker 23 or later repeats the image's time too.
+Docker 23 or later repeats the image's time too, and all of it, byte for byte, where Docker keeps images in containerd.
 
 An ` + "`ARG`" + ` that the Dockerfile uses, and that has neither a default nor a value here, is an error: Docker would build on
 with an empty string. Before a build the Dockerfile and its files are looked at for these traps; the plan shows them, and
@@ -206,9 +206,7 @@ func (b *Build) command(how buildEngine, want *buildPlan) []string {
 	for _, name := range slices.Sorted(maps.Keys(b.Args)) {
 		args = append(args, "--build-arg", name+"="+b.Args[name])
 	}
-	if _, own := b.Args["SOURCE_DATE_EPOCH"]; b.Epoch != 0 && how.kind == buildkit && !own {
-		args = append(args, "--build-arg", fmt.Sprintf("SOURCE_DATE_EPOCH=%d", b.Epoch))
-	}
+	args = append(args, how.dated(b.Epoch)...)
 	for _, name := range slices.Sorted(maps.Keys(b.Labels)) {
 		args = append(args, "--label", name+"="+b.Labels[name])
 	}

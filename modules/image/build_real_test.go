@@ -333,3 +333,25 @@ func TestBuildOverSSH(t *testing.T) {
 		})
 	}
 }
+
+func TestDatedImageIsTheSameImage(t *testing.T) {
+	b := withBuildKit(t)
+	way, err := docker{b, "test"}.builder(t.Context(), "auto", "")
+	require.NoError(t, err)
+	dir := folder(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY a /new/folder/a\n", "a": "1"})
+	var ids, created []string
+	for _, tag := range []string{"dated-one:1", "dated-two:1"} {
+		out := on[Build](t, b, `context = "`+dir+`"
+			cache = false
+			source_date_epoch = 1600000000
+			tags = ["`+tag+`"]`).Converge(module.Create)
+		ids = append(ids, out.GetAttr("id").AsString())
+		created = append(created, b.do(t, "docker", "image", "inspect", "--format", "{{.Created}}", tag))
+		built := time.Now().Unix() // the clock of layers has seconds
+		require.Eventually(t, func() bool { return time.Now().Unix() > built }, 5*time.Second, 10*time.Millisecond)
+	}
+	if way.kind == buildkit && way.modern {
+		require.Equal(t, []string{"2020-09-13T12:26:40Z", "2020-09-13T12:26:40Z"}, created)
+	}
+	require.Equal(t, way.kind == buildkit && way.containerd, ids[0] == ids[1], "only containerd's store lets BuildKit date the folders that COPY makes")
+}

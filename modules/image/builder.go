@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,18 +33,21 @@ type builderFacts struct {
 		Os         string
 	}
 	plugins []struct{ Name, Err string }
+	store   [][2]string // what docker info says about the engine's store of layers
 }
 
-// builderLook asks for them. The second line fails on clients before 19.03,
-// which need no plugin.
+// builderLook asks for them, a line each. The last one fails on clients before
+// 19.03, which need no plugin.
 const builderLook = `docker version --format '{{json .}}' || exit
+docker info --format '{{json .DriverStatus}}' || exit
 docker info --format '{{json .ClientInfo.Plugins}}' 2>/dev/null || true`
 
 // buildEngine is one way to build on a Docker engine.
 type buildEngine struct {
-	kind   string
-	modern bool   // the engine is 23.0 or later
-	engine string // as messages call it
+	kind       string
+	modern     bool   // the engine is 23.0 or later
+	containerd bool   // the engine keeps its images in containerd
+	engine     string // as messages call it
 }
 
 // builderFor finds the one for a context. The classic one is taken where
@@ -69,11 +73,15 @@ func (d docker) builder(ctx context.Context, want, network string) (buildEngine,
 		return buildEngine{}, d.withoutDocker(ctx, d.explain(err, "look for a builder"))
 	}
 	var f builderFacts
-	first, second, _ := strings.Cut(out.Stdout, "\n")
-	if err := json.Unmarshal([]byte(first), &f); err != nil {
+	answers := strings.SplitN(out.Stdout, "\n", 3)
+	if err := json.Unmarshal([]byte(answers[0]), &f); err != nil {
 		return buildEngine{}, fmt.Errorf("look for a builder on %s: docker version answered what is no JSON: %w", d.place, err)
 	}
-	_ = json.Unmarshal([]byte(second), &f.plugins) // older clients know of none
+	for i, into := range []any{&f.store, &f.plugins} {
+		if i+1 < len(answers) {
+			_ = json.Unmarshal([]byte(answers[i+1]), into) // older clients and engines know of none
+		}
+	}
 	if f.Client.OsArch != "" || f.Server == nil {
 		return buildEngine{}, module.Explain(fmt.Errorf("the docker command on %s is not Docker's but podman's, which cannot build from a streamed context", d.place),
 			"build on a host with Docker Engine, and bring the image to this one with image.ship")
@@ -84,6 +92,7 @@ func (d docker) builder(ctx context.Context, want, network string) (buildEngine,
 // choose decides, or says why the wanted builder cannot be had.
 func (f builderFacts) choose(want, network string) (buildEngine, error) {
 	b := buildEngine{kind: buildkit, modern: atLeast(f.Server.APIVersion, 1, 42), engine: "Docker " + f.Server.Version}
+	b.containerd = slices.Contains(f.store, [2]string{"driver-type", "io.containerd.snapshotter.v1"})
 	lack := f.lacksBuildKit()
 	custom := network != "" && network != "host" && network != "none" && network != "default"
 	switch {
@@ -166,5 +175,20 @@ func (b buildEngine) environment() map[string]secret.Value {
 	if b.kind == buildkit {
 		on = "1"
 	}
-	return map[string]secret.Value{"DOCKER_BUILDKIT": secret.New(on)}
+	// what buildx attests about a build by itself differs from build to build, and is no part of an image for nodes
+	return map[string]secret.Value{"DOCKER_BUILDKIT": secret.New(on), "BUILDX_NO_DEFAULT_ATTESTATIONS": secret.New("1")}
+}
+
+// dated are the arguments with which a builder dates what it makes. Only
+// BuildKit can; it dates the files in the layers as well where the engine keeps
+// images in containerd.
+func (b buildEngine) dated(epoch int64) []string {
+	if epoch == 0 || b.kind != buildkit {
+		return nil
+	}
+	args := []string{"--build-arg", fmt.Sprintf("SOURCE_DATE_EPOCH=%d", epoch)}
+	if b.containerd {
+		args = append(args, "--output", "type=image,rewrite-timestamp=true,unpack=false")
+	}
+	return args
 }
