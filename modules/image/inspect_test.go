@@ -156,15 +156,18 @@ func TestInspectTakesOneSourceAndAbsolutePaths(t *testing.T) {
 // the same owners, modes, sizes and links.
 func TestTheTreeIsWhatAContainerWouldSee(t *testing.T) {
 	b := at(t, "builder")
-	image(t, b, "seen:0", map[string]string{
-		"Dockerfile": "FROM scratch\nADD base.tar /\n", "base.tar": tarOf(t,
-			"bin/", "bin/sh x", "usr/lib/a.so one", "usr/lib/b.so two", "lib -> usr/lib", "d/", "d/old x", "d/sub/", "d/sub/x 1", "hard => usr/lib/a.so", "file 1", "gone/x 1", "s -> file"),
+	shellBase(t, b)
+	dir := folder(t, map[string]string{
+		"Dockerfile": "FROM base-sh:1\nADD base.tar /t/\nADD upper.tar /t/\n" +
+			"RUN cd /t && busybox rm -r gone lib d/sub && busybox mkdir d/sub && >d/sub/new && busybox mv file moved && busybox ln moved again\n" +
+			"RUN busybox rm -r /t/usr && busybox mkdir -p /t/usr/lib && >/t/usr/lib/z && busybox chmod 4711 /t/bin/sh && busybox rm /t/s && busybox mkdir /t/s\n" +
+			"RUN busybox chown -R 17:26 /t/d && busybox mkfifo /t/pipe && busybox rm -r /t/s && >/t/s\nADD last.tar /t/\n",
+		"base.tar": tarOf(t, "bin/", "bin/sh x", "usr/lib/a.so one", "usr/lib/b.so two", "lib -> usr/lib", "d/", "d/old x", "d/sub/",
+			"d/sub/x 1", "hard => usr/lib/a.so", "file 1", "gone/x 1", "s -> file"),
+		"upper.tar": tarOf(t, "lib/new.so 1", "usr/lib/b.so three", "d/new 1", "file 22", "s -> bin/sh", "opt/deep/er/f 1", "u\u00fc 1"),
+		"last.tar":  tarOf(t, "usr/lib/c.so => usr/lib/z", "hard 4444", "d/sub/", "d/sub/y 1"),
 	})
-	id := image(t, b, "seen:1", map[string]string{
-		"Dockerfile": "FROM seen:0\nADD upper.tar /\nADD last.tar /\n",
-		"upper.tar":  tarOf(t, "lib/new.so 1", "usr/lib/b.so three", "d/new 1", "file 22", "s -> bin/sh", "opt/deep/er/f 1", "u\u00fc 1"),
-		"last.tar":   tarOf(t, "usr/lib/c.so => usr/lib/b.so", "hard 4444", "d/sub/", "d/sub/y 1"),
-	})
+	b.do(t, "docker", "build", "--network=none", "--tag=seen:1", dir)
 	container := b.do(t, "docker", "create", "seen:1", "/bin/sh")
 	exported := filepath.Join(t.TempDir(), "export.tar")
 	b.do(t, "docker", "export", "-o", exported, container)
@@ -173,7 +176,7 @@ func TestTheTreeIsWhatAContainerWouldSee(t *testing.T) {
 	require.NoError(t, err)
 	want := listed(t, text)
 
-	step := on[Inspect](t, b, `image = "`+id+`"
+	step := on[Inspect](t, b, `image = "seen:1"
 		paths = ["/"]`)
 	m := step.Module().(*Inspect)
 	_, err = m.Check(t.Context(), step.Env())

@@ -128,7 +128,11 @@ func (s *Ship) pullFrom(ctx context.Context, env *module.Env, from origin) error
 	engine := s.node.engine
 	defer s.dropInterim(ctx, env, from.ref)
 	cmd := s.node.ctr(pullScripts[engine], s.Namespace, from.scheme, from.host, from.ref)
-	cmd.Stdin = strings.NewReader(from.auth.Reveal())
+	credentials := from.auth
+	if engine == "containerd" {
+		credentials = from.authorization(ctx, env)
+	}
+	cmd.Stdin = strings.NewReader(credentials.Reveal())
 	_, err := env.Run(ctx, cmd)
 	if exit := (*conn.ExitError)(nil); errors.As(err, &exit) {
 		return module.At(s.pullArgument(), explainPull(exit, fmt.Sprintf("pull %s into %s of %s", s.names()[0], engine, env.Target), from.host))
@@ -187,7 +191,8 @@ docker_login() {
 }
 `
 
-// Scripts by engine. pull: NAMESPACE SCHEME HOST REF, credentials on stdin.
+// Scripts by engine. pull: NAMESPACE SCHEME HOST REF, and on stdin credentials
+// or, for ctr, the whole header.
 // name: NAMESPACE REF NAME…. drop: NAMESPACE REF.
 //
 // ctr takes a password on its command line alone, where everybody on the node
@@ -214,7 +219,7 @@ mkdir "$dir/$host" || exit 1
 		printf '  ca = "%s"\n' "$ca"
 		break
 	done
-	[ -z "$auth" ] || printf '  [host."%s".header]\n    Authorization = "Basic %s"\n' "$url" "$auth"
+	[ -z "$auth" ] || printf '  [host."%s".header]\n    Authorization = "%s"\n' "$url" "$auth"
 } >"$dir/$host/hosts.toml" || exit 1
 hosts=$dir
 if [ -z "$auth" ] && [ -r "/etc/containerd/certs.d/$host/hosts.toml" ]; then hosts=/etc/containerd/certs.d; fi

@@ -205,3 +205,81 @@ func runWith(t *testing.T, p place, stdin []byte, args ...string) {
 	out, err := p.Run(t.Context(), conn.Cmd{Args: args, Stdin: bytes.NewReader(stdin)})
 	require.NoError(t, err, out.Stdout)
 }
+
+// seed is the history of crunchy-postgres-ha, as the manual deployment printed
+// it.
+const seed = "recovery/testdata/crunchy-postgres-ha.txt"
+
+// standIns are programs that the seed's RUN lines call and that need a registry
+// of packages: they leave a mark that they were called with these words.
+const standIns = `#!/bin/sh
+echo "$0 $*" >> /called
+case "$0 $*" in
+*yum*install*postgresql11-server*) mkdir -p /var/lib/pgsql /usr/pgsql-11/bin; echo postgres:x:26:26::/var/lib/pgsql:/bin/sh >> /etc/passwd; echo postgres:x:26: >> /etc/group ;;
+*yum*install*https*) mkdir -p /etc/yum.repos.d; echo enabled=1 > /etc/yum.repos.d/pgdg-redhat.repo ;;
+esac
+`
+
+func TestSeedHistoryBuildsOnAStandInBase(t *testing.T) {
+	for name, b := range builders(t) {
+		t.Run(name, func(t *testing.T) {
+			recoverBase(t, at(t, "builder"))
+			files := map[string]string{"Dockerfile": "FROM recover-base:1\nCOPY bin/ /bin/\n"}
+			for _, program := range []string{"yum", "pip3", "useradd"} {
+				files["bin/"+program] = standIns
+			}
+			dir := folder(t, files)
+			for _, program := range []string{"yum", "pip3", "useradd"} {
+				require.NoError(t, os.Chmod(filepath.Join(dir, "bin", program), 0o755))
+			}
+			buildDir(t, at(t, "builder"), "centos:7.7.1908", dir)
+			to := filepath.Join(t.TempDir(), "out")
+			here, err := os.Getwd()
+			require.NoError(t, err)
+			out := on[Recover](t, b, `history = "`+filepath.Join(here, seed)+`"
+				to = "`+to+`"`).Converge(module.Create)
+			require.Equal(t, "centos:7.7.1908", out.GetAttr("from").GetAttr("name").AsString())
+			for _, need := range words(out.GetAttr("needs")) {
+				file, _, _ := strings.Cut(need, " ")
+				p := filepath.Join(to, file)
+				if file != "yq" {
+					p = filepath.Join(p, "a.file")
+				}
+				require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o755))
+				require.NoError(t, os.WriteFile(p, []byte(need), 0o644))
+			}
+			buildDir(t, b, "recover-seed:1", to, "--network", "none")
+			require.Equal(t, `["/opt/cpm/bin/bootstrap-postgres-ha.sh"] ["/usr/local/bin/patroni"] 26`,
+				b.do(t, "docker", "image", "inspect", "--format", "{{json .Config.Entrypoint}} {{json .Config.Cmd}} {{.Config.User}}", "recover-seed:1"))
+			require.Contains(t, b.do(t, "docker", "image", "inspect", "--format", "{{json .Config.Env}}", "recover-seed:1"),
+				`"PGROOT=/usr/pgsql-11","PGVERSION=11"`)
+			called := b.do(t, "docker", "run", "--rm", "--network", "none", "--entrypoint", "/bin/cat", "recover-seed:1", "/called")
+			require.Contains(t, called, "/bin/yum -y install --enablerepo=pgdg11 --setopt=skip_missing_names_on_install=False openssh-clients openssh-server pgaudit13_11 pgbackrest-2.20 postgresql11-contrib postgresql11-server postgresql11-plpython psmisc rsync")
+			require.Contains(t, called, "/bin/pip3 install patroni[kubernetes]==1.6.3")
+		})
+	}
+}
+
+func TestLinesThatCannotRunAreReportedAndTheRestIsCompared(t *testing.T) {
+	for name, b := range builders(t) {
+		t.Run(name, func(t *testing.T) {
+			recoverBase(t, at(t, "builder"))
+			tag := "recover-offline-" + name + ":1"
+			buildDir(t, b, tag, folder(t, map[string]string{
+				"Dockerfile": "FROM recover-base:1\nRUN echo first > /first\n" +
+					"RUN grep mirror /etc/hosts || { echo no mirror; exit 7; }; echo package > /package; rm /etc/os-release\n" +
+					"RUN cat /package > /copy\nCOPY f /f\nUSER 26\n", "f": "1",
+			}), "--network", "none", "--add-host", "mirror:127.0.0.9")
+			to := filepath.Join(t.TempDir(), "out")
+			out := on[Recover](t, b, `image = "`+tag+`"
+				to      = "`+to+`"
+				network = "none"
+				verify  = true`).Converge(module.Create)
+			require.True(t, out.GetAttr("same").False())
+			differences := words(out.GetAttr("differences"))
+			require.Len(t, differences, 1)
+			require.Contains(t, differences[0], "RUN grep mirror /etc/hosts || { echo no mirror; exit 7; }")
+			require.Contains(t, differences[0], "cannot run here (no mirror)")
+		})
+	}
+}

@@ -162,7 +162,7 @@ func (s *subject) initdb(f *finding) {
 		f.absent(path.Join(v.bin, "initdb"), path.Join(v.bin, "postgres"))
 	case cluster:
 		f.failf(remedy, "this is a build for AntDB's distributed cluster: its initdb stops with \"Postgres-XC node name is mandatory\"")
-		f.ofServer()
+		f.at(s.layerOf(path.Join(v.bin, "initdb")))
 	default:
 		f.notef("initdb asks for no node's name")
 	}

@@ -55,13 +55,18 @@ func (r *Result) Guesses() []string {
 
 // firstWords name a step in a list of guesses.
 func firstWords(s history.Step) string {
-	text, _, _ := strings.Cut(s.String(), "\n")
-	if text == "" {
-		text = "a row without instruction"
+	text := s.String()
+	switch {
+	case text == "":
+		return "a row without instruction"
+	case s.Verb == "RUN" && s.Script != "":
+		text = "RUN " + strings.Join(strings.Fields(s.Script), " ")
+	default:
+		text, _, _ = strings.Cut(text, "\n")
+		text = strings.TrimSuffix(text, ` \`)
 	}
-	text = strings.TrimSuffix(text, ` \`)
-	if len(text) > 60 {
-		text = text[:57] + "..."
+	if len(text) > 72 {
+		text = strings.ToValidUTF8(text[:69], "") + "..."
 	}
 	return text
 }
@@ -149,8 +154,7 @@ func chooseBase(steps []history.Step, o Options, osRelease, detail string) histo
 		return guess
 	}
 	if guess.Rows == 0 {
-		guess.Reasons = append(guess.Reasons, "No base is to be seen: the first row begins with nothing.")
-		return guess
+		return history.Base{Sure: history.Certain, Reasons: []string{"Nothing lies below the first row: all layers are built anew."}}
 	}
 	if name, reason := history.NameByRelease(osRelease, detail); name != "" {
 		guess.Name, guess.Sure = name, history.Likely

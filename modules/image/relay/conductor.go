@@ -33,7 +33,6 @@ type conductor struct {
 type member struct {
 	*Node
 	place int
-	owner string
 
 	station *station
 	status  status
@@ -129,6 +128,11 @@ func (c *conductor) open(ctx context.Context) {
 		})
 	}
 	all.Wait()
+	// Who has more from an earlier run goes before who lacks it.
+	slices.SortStableFunc(c.members, func(a, b *member) int { return b.status.next - a.status.next })
+	for i, m := range c.members {
+		m.place = i
+	}
 }
 
 // openStation waits a while for another run: one that was killed is known to be

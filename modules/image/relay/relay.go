@@ -98,8 +98,8 @@ func Send(ctx context.Context, cargo Cargo, nodes []*Node, opts Options, done fu
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	for i, n := range nodes {
-		c.members = append(c.members, &member{Node: n, place: i, owner: c.owner})
+	for _, n := range nodes {
+		c.members = append(c.members, &member{Node: n})
 	}
 	c.run(ctx)
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -42,10 +41,6 @@ type incoming struct {
 	read, kept int64 // bytes: of the archive, and unpacked from it
 	checked    int64 // kept when the disk was last asked for room
 	n          int
-
-	flushes sync.WaitGroup
-	mu      sync.Mutex
-	failed  error // of a flush
 }
 
 // part is a file of an archive, unpacked.
@@ -76,7 +71,6 @@ func (s Store) receive() (*incoming, error) {
 
 // discard removes what did not enter the store.
 func (in *incoming) discard() {
-	in.flushes.Wait()
 	_ = os.RemoveAll(in.dir) // what stays is swept by the next one who receives
 	_ = in.lock.Close()
 }
@@ -132,51 +126,32 @@ func (in *incoming) write(plain io.Reader) (part, error) {
 	if err != nil {
 		return part{}, errors.Join(err, f.Close(), os.Remove(f.Name()))
 	}
-	in.flush(f)
+	if in.store.boot == "" {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return part{}, err
+	}
 	return part{Blob: Blob{digestOf(sum.Sum(nil)), n}, file: f.Name(), fresh: true}, nil
-}
-
-// flush brings a file to the disk while the next is read.
-func (in *incoming) flush(f *os.File) {
-	in.flushes.Go(func() {
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
-			in.mu.Lock()
-			in.failed = errors.Join(in.failed, err)
-			in.mu.Unlock()
-		}
-	})
 }
 
 // enter moves parts into the store, the last of them last: who finds that one
 // finds all.
 func (in *incoming) enter(parts ...part) error {
-	in.flushes.Wait()
-	if in.failed != nil {
-		return explain(in.failed, "keep the parts", in.store.dir)
-	}
 	moved := map[string]bool{}
 	for _, p := range parts {
 		if !p.fresh || moved[p.file] {
 			continue
 		}
 		moved[p.file] = true
+		if err := in.store.unsettle(p.Digest); err != nil {
+			return explain(err, "the list of new parts", in.store.dir)
+		}
 		if err := os.Rename(p.file, in.store.file(p.Digest)); err != nil {
 			return err
 		}
 	}
-	return syncFolder(in.store.path("blobs"))
-}
-
-func syncFolder(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) { // some file systems cannot, and need not
-		err = nil
-	}
-	return errors.Join(err, d.Close())
+	return nil
 }
 
 // sweep removes what killed processes left, unless someone receives just now.

@@ -23,12 +23,13 @@ import (
 // for concurrent use.
 //
 // Callers may rely on this: a file of a part is whole and has the digest that
-// names it. Its bytes were hashed on their way to the disk, were there before
-// it got its name, and are never written again. Parts of an archive get their
+// names it. Its bytes were hashed while they were written, before it got its
+// name, and are never written again; see settle.go for sudden stops. Parts of an archive get their
 // names when all of them are there and its image is proved by its digest, so a
 // bad archive leaves nothing behind.
 type Store struct {
-	dir string
+	dir  string
+	boot string // see settle.go
 	limits
 }
 
@@ -46,8 +47,11 @@ func Open() (Store, error) {
 
 // At opens the store in a folder, which it makes where there is none.
 func At(dir string) (Store, error) {
-	s := Store{dir, defaults}
-	return s, os.MkdirAll(s.path("blobs"), 0o700)
+	s := Store{dir, thisBoot(), defaults}
+	if err := os.MkdirAll(s.path("blobs"), 0o700); err != nil {
+		return s, err
+	}
+	return s, s.afterCrash()
 }
 
 // Dir is the store's folder, for messages.
@@ -142,6 +146,9 @@ func (s Store) Put(r io.Reader) (Blob, error) {
 // Prune drops what nobody used for long, and what interrupted saves left.
 func (s Store) Prune() error {
 	s.sweep()
+	if err := s.settle(); err != nil {
+		return err
+	}
 	return filepath.WalkDir(s.dir, func(p string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -115,4 +116,34 @@ func TestADiskThatFillsUpLeavesTheStoreAsItWas(t *testing.T) {
 		remedy(t, err)
 		holds(t, s, fits)
 	}
+}
+
+func TestWhatASuddenStopMayHaveCutIsNotKept(t *testing.T) {
+	s := fresh(t)
+	_, err := read(t, s, tarOf(classic(twoLayers)...), "")
+	require.NoError(t, err)
+	old := make1("old:1", "base", "settled")
+	_, err = read(t, s, tarOf(classic(old)...), "")
+	require.NoError(t, err)
+	past := time.Now().Add(-2 * settled)
+	for _, b := range append(old.layers, old.config) {
+		require.NoError(t, os.Chtimes(s.mark(sumOf(b)), past, past))
+	}
+	require.NoError(t, s.Prune())
+	again, err := At(s.dir)
+	require.NoError(t, err)
+	holds(t, again, twoLayers, old)
+
+	boots := s.path("unsettled") + "/"
+	host, _, _ := strings.Cut(s.boot, ".")
+	require.NoError(t, os.Rename(boots+s.boot, boots+"elsewhere.0000"))
+	again, err = At(s.dir)
+	require.NoError(t, err)
+	holds(t, again, twoLayers, old)
+
+	require.NoError(t, os.Rename(boots+"elsewhere.0000", boots+host+".0000"))
+	again, err = At(s.dir)
+	require.NoError(t, err)
+	holds(t, again, old)
+	require.NoDirExists(t, boots+host+".0000")
 }
