@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 )
 
 // Ingest takes the one image out of an archive as it streams in from an engine.
@@ -32,11 +31,15 @@ func (s Store) Ingest(ctx context.Context, r io.Reader) (*Image, error) {
 // ReadArchive takes an image out of a file on this machine, or out of a folder
 // that is an OCI layout. The file may be packed with gzip or zstd. pick is a
 // name or the beginning of an ID, and is needed when there are several images.
-// progress is told bytes of the file; the total is 0 for a folder.
+// progress is told bytes of the file; the total is 0 for a folder. A file that
+// was read before, and is the same, is not read again.
 func (s Store) ReadArchive(ctx context.Context, file, pick string, progress func(done, total int64)) (*Image, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, notThere(file, err)
+	}
+	if img, ok := s.recall(file, pick, info); ok {
+		return img, nil
 	}
 	in, err := s.receive()
 	if err != nil {
@@ -53,6 +56,7 @@ func (s Store) ReadArchive(ctx context.Context, file, pick string, progress func
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	progress(max(total, in.read), max(total, in.read))
+	s.remember(file, pick, info, img)
 	return img, nil
 }
 
@@ -124,46 +128,6 @@ func (in *incoming) openFile(ctx context.Context, f *os.File, head []byte) (file
 		return nil, err
 	}
 	return openTar(in, f)
-}
-
-// noTar says what a file is that is no tar, by its beginning.
-func noTar(head []byte) error {
-	if len(head) >= 262 && string(head[257:262]) == "ustar" || len(head) >= tarBlock && !bytes.ContainsFunc(head[:1], func(c rune) bool { return c < ' ' }) && oldTar(head) {
-		return nil
-	}
-	kinds := []struct{ magic, is, remedy string }{
-		{"PK\x03\x04", "a zip file", "unpack it, if it holds the archive"},
-		{"BZh", "packed with bzip2", "unpack it (bunzip2), or pack it with gzip or zstd"},
-		{"\xfd7zXZ\x00", "packed with xz", "unpack it (unxz), or pack it with gzip or zstd"},
-		{"7z\xbc\xaf\x27\x1c", "a 7-Zip file", "unpack it, if it holds the archive"},
-		{"\x7fELF", "a program", saveIt},
-		{"hsqs", "a squashfs image", saveIt},
-		{"\x1f\x8b", "packed twice", "unpack it once (gunzip)"},
-		{"\x28\xb5\x2f\xfd", "packed twice", "unpack it once (unzstd)"},
-	}
-	for _, k := range kinds {
-		if bytes.HasPrefix(head, []byte(k.magic)) {
-			return &Fault{Text: "this is no archive of an image: it is " + k.is, Remedy: k.remedy}
-		}
-	}
-	what := "it is no tar"
-	switch {
-	case len(head) == 0:
-		what = "nothing is packed in it"
-	case len(bytes.Trim(head, "\x00")) == 0:
-		what = "it begins with zeros"
-	case !slices.ContainsFunc(head, func(c byte) bool { return c < ' ' && c != '\n' && c != '\r' && c != '\t' }):
-		line, _, _ := strings.Cut(string(head), "\n")
-		what = fmt.Sprintf("it is a text that begins with %.40q", line)
-	}
-	return &Fault{Text: "this is no archive of an image: " + what, Remedy: saveIt + "; if it was one, " + copyAgain}
-}
-
-// oldTar reports whether a block is the header of a tar before POSIX: its sum
-// is in octal digits.
-func oldTar(head []byte) bool {
-	sum := bytes.Trim(head[148:156], " \x00")
-	return len(sum) > 0 && len(bytes.Trim(sum, "01234567")) == 0
 }
 
 // image proves the image that is picked and lets its parts into the store.

@@ -2,7 +2,9 @@ package store
 
 import (
 	"bytes"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -173,4 +175,35 @@ func TestProgressEndsWithTheWholeFile(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, len(archive), total)
 	require.Equal(t, total, last)
+}
+
+func TestAnArchiveIsReadOnceWhileItIsTheSame(t *testing.T) {
+	s := fresh(t)
+	other := make1("corp/antdb:1", "base", "tip")
+	archive, changed := tarOf(classic(twoLayers)...), tarOf(classic(other)...)
+	require.Len(t, changed, len(archive))
+	name := lay(t, []file{{name: "x.tar", data: archive}}) + "/x.tar"
+	past := time.Now().Add(-time.Hour)
+	require.NoError(t, os.Chtimes(name, past, past))
+	reads := 0
+	open := func() *Image {
+		reads = 0
+		img, err := s.ReadArchive(t.Context(), name, "", func(int64, int64) { reads++ })
+		require.NoError(t, err)
+		return img
+	}
+	first := open()
+	require.NotZero(t, reads)
+	require.Equal(t, first, open())
+	require.Zero(t, reads)
+
+	require.NoError(t, os.WriteFile(name, changed, 0o600))
+	require.NoError(t, os.Chtimes(name, past, past))
+	require.Equal(t, other.id(), open().ID, "other bytes under the same size and time")
+	require.Equal(t, other.id(), open().ID)
+	require.Zero(t, reads)
+
+	require.NoError(t, os.Remove(s.file(other.id())))
+	require.Equal(t, other.id(), open().ID, "the store forgot it")
+	require.NotZero(t, reads)
 }

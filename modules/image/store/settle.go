@@ -28,7 +28,7 @@ func thisBoot() string {
 	if err != nil || hostErr != nil {
 		return ""
 	}
-	return host + "." + strings.TrimSpace(string(boot))
+	return host + "@" + strings.TrimSpace(string(boot))
 }
 
 func (s Store) mark(digest string) string { return s.path("unsettled", s.boot, short64(digest)) }
@@ -43,7 +43,7 @@ func (s Store) unsettle(digest string) error {
 
 // afterCrash drops the parts that an earlier boot of this machine left marked.
 func (s Store) afterCrash() error {
-	host, _, ok := strings.Cut(s.boot, ".")
+	host, _, ok := strings.Cut(s.boot, "@")
 	if !ok {
 		return nil
 	}
@@ -55,7 +55,7 @@ func (s Store) afterCrash() error {
 		return err
 	}
 	for _, b := range boots {
-		if b.Name() == s.boot || !strings.HasPrefix(b.Name(), host+".") {
+		if b.Name() == s.boot || !strings.HasPrefix(b.Name(), host+"@") {
 			continue // another machine's, where the store is on a network
 		}
 		dir := s.path("unsettled", b.Name())

@@ -135,15 +135,15 @@ func TestWhatASuddenStopMayHaveCutIsNotKept(t *testing.T) {
 	holds(t, again, twoLayers, old)
 
 	boots := s.path("unsettled") + "/"
-	host, _, _ := strings.Cut(s.boot, ".")
-	require.NoError(t, os.Rename(boots+s.boot, boots+"elsewhere.0000"))
+	host, _, _ := strings.Cut(s.boot, "@")
+	require.NoError(t, os.Rename(boots+s.boot, boots+"elsewhere@0000"))
 	again, err = At(s.dir)
 	require.NoError(t, err)
 	holds(t, again, twoLayers, old)
 
-	require.NoError(t, os.Rename(boots+"elsewhere.0000", boots+host+".0000"))
+	require.NoError(t, os.Rename(boots+"elsewhere@0000", boots+host+"@0000"))
 	again, err = At(s.dir)
 	require.NoError(t, err)
 	holds(t, again, old)
-	require.NoDirExists(t, boots+host+".0000")
+	require.NoDirExists(t, boots+host+"@0000")
 }
