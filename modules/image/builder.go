@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -83,8 +84,7 @@ func (d docker) builder(ctx context.Context, want, network string) (buildEngine,
 		}
 	}
 	if f.Client.OsArch != "" || f.Server == nil {
-		return buildEngine{}, module.Explain(fmt.Errorf("the docker command on %s is not Docker's but podman's, which cannot build from a streamed context", d.place),
-			"build on a host with Docker Engine, and bring the image to this one with image.ship")
+		return buildEngine{}, d.isPodman()
 	}
 	return f.choose(want, network)
 }
@@ -138,9 +138,16 @@ func atLeast(version string, major, minor int) bool {
 	return have > major || have == major && second >= minor
 }
 
-// withoutDocker adds to a failure for want of docker what else is there.
+// withoutDocker says of a failure for want of Docker what else is there.
 func (d docker) withoutDocker(ctx context.Context, err error) error {
-	if code, ok := conn.ExitCode(err); !ok || code != 127 {
+	exit := (*conn.ExitError)(nil)
+	if !errors.As(err, &exit) {
+		return err
+	}
+	if strings.Contains(exit.Stderr, "image not known") || strings.Contains(exit.Stderr, "using podman") {
+		return d.isPodman()
+	}
+	if exit.Code != 127 {
 		return err
 	}
 	out, lookErr := d.Run(ctx, conn.Look(`command -v podman || command -v buildah || command -v nerdctl`))
@@ -148,9 +155,14 @@ func (d docker) withoutDocker(ctx context.Context, err error) error {
 	if lookErr != nil || other == "" {
 		return err
 	}
-	return module.Explain(fmt.Errorf("%s has %s but not docker, and image.build builds with docker alone", d.place, other),
-		"build on a host with Docker Engine, and bring the image to this one with image.ship")
+	return module.Explain(fmt.Errorf("%s has %s but not docker, and image.build knows Docker's builders alone", d.place, other), elsewhere)
 }
+
+func (d docker) isPodman() error {
+	return module.Explain(fmt.Errorf("the docker command on %s is podman's, and image.build knows Docker's builders alone", d.place), elsewhere)
+}
+
+const elsewhere = "build on a host with Docker Engine, and bring the image to this one with image.ship"
 
 // lacks is an error about the first line of a Dockerfile that the builder does
 // not understand.

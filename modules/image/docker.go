@@ -169,6 +169,7 @@ var complaints = []struct{ says, means, remedy string }{
 	{"failed to dial", "containerd does not run", "start it (systemctl start containerd)"},
 	{"no space left on device", "the disk is full", "free space there (docker system prune, or crictl rmi --prune), or move the engine's folder to a larger disk"},
 	{"docker: not found", "docker is not installed", "install Docker Engine there, or choose another target"},
+	{`"docker": executable file not found`, "docker is not installed", "install Docker Engine there, or choose another target"},
 	{"docker: command not found", "docker is not installed", "install Docker Engine there, or choose another target"},
 }
 
