@@ -24,9 +24,9 @@ func (a *app) imageCommand() *cobra.Command {
 		Short: "Look into images, without a runbook and without starting them",
 		Long: `These commands work on an image of this machine's docker or on an archive: what
 docker save writes, or an OCI layout as a file or a folder, compressed or not.
-Of an archive with several images, FILE#NAME picks one. An image is read
-once; its parts stay in this machine's cache ($XDG_CACHE_HOME/antdbctl/images),
-where image.ship finds them too.`,
+Of an archive with several images, FILE#NAME picks one. What has to be unpacked
+for that stays in this machine's cache ($XDG_CACHE_HOME/antdbctl/images), where
+image.ship finds it too.`,
 		Example: `  antdbctl image inspect crunchydata/antdb-ha:latest
   antdbctl image inspect antdb-ha.tar.gz --file /opt/cpm/conf/postgres-ha-initdb.yaml`,
 		Args: cobra.NoArgs,

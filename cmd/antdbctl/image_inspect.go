@@ -81,7 +81,7 @@ func (a *app) inspectImage(c *cobra.Command, source string, v imageView) error {
 	case v.file != "":
 		return a.catImageFile(c, m.Tree(), v.file)
 	case v.layer != 0:
-		return a.listImageLayer(m.Tree(), v.layer)
+		return a.listImageLayer(m, v.layer)
 	case v.files != "":
 		return a.listImageFiles(m.Tree(), v.files)
 	case v.program != "":
@@ -119,14 +119,13 @@ func gone(t *rootfs.Tree, p string) string {
 	return ""
 }
 
-func (a *app) listImageLayer(t *rootfs.Tree, n int) error {
+func (a *app) listImageLayer(m *image.Inspect, n int) error {
+	t := m.Tree()
 	if n < 1 || n > len(t.Layers) {
 		return fmt.Errorf("there is no layer %d: the image has %d", n, len(t.Layers))
 	}
 	if !a.json {
-		if err := a.layerHead(t, n); err != nil {
-			return err
-		}
+		a.layerHead(m, n)
 	}
 	for _, c := range t.Changes(n - 1) {
 		if a.json {
@@ -142,19 +141,16 @@ func (a *app) listImageLayer(t *rootfs.Tree, n int) error {
 }
 
 // layerHead says what the layer is, with the whole command.
-func (a *app) layerHead(t *rootfs.Tree, n int) error {
-	config, err := t.Image.ConfigFile()
-	if err != nil {
-		return err
-	}
-	l := t.Layers[n-1]
+func (a *app) layerHead(m *image.Inspect, n int) {
+	l := m.Tree().Layers[n-1]
 	fmt.Fprintf(a.stdout, "Layer %d of %d · %.19s · %s · %d added, %d changed, %d deleted\n",
-		n, len(t.Layers), l.Digest, bytesText(l.Size), l.Added, l.Changed, l.Deleted)
-	if steps, err := rootfs.History(config); err == nil { // else no one knows what made it
-		fmt.Fprintln(a.stdout, cut(rootfs.Command(steps[n-1]), 1<<20))
+		n, len(m.Tree().Layers), l.Digest, bytesText(l.Size), l.Added, l.Changed, l.Deleted)
+	commands, err := m.Commands()
+	if err != nil {
+		fmt.Fprintf(a.stdout, "Note: %s\n\n", err)
+		return
 	}
-	fmt.Fprintln(a.stdout)
-	return nil
+	fmt.Fprintf(a.stdout, "%s\n\n", cut(commands[n-1], 1<<20))
 }
 
 func (a *app) listImageFiles(t *rootfs.Tree, pattern string) error {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/modules/image/rootfs"
@@ -44,7 +46,8 @@ type Inspect struct {
 	Waste    []WasteFacts       `out:"waste" doc:"With details, the largest of it: path, size, why (deleted, overwritten, rewritten with the same content, copy), layer where the bytes lie, by (the layer that deleted or overwrote it), same (another path with that content)."`
 	Notes    []string           `out:"notes" doc:"With details, what is odd about the image: a history that does not match its layers, names that point outside."`
 
-	tree *rootfs.Tree
+	tree   *rootfs.Tree
+	config *v1.ConfigFile
 }
 
 // Config is how containers of an image start.
@@ -63,8 +66,9 @@ func (*Inspect) Info() module.Info {
 	return module.Info{
 		Name:    "image.inspect",
 		Summary: "Look into an image: its settings, layers and files.",
-		Doc: `No container is started. Settings come from docker at once. For anything else the image is read as ` + "`docker save`" + `
-gives it, once: its parts stay in this machine's cache, where image.ship finds them too.`,
+		Doc: `No container is started. Settings come from docker at once. For anything else the layers are read: where they lie, if
+this machine's own Docker has the image and may be looked into; else as ` + "`docker save`" + ` gives them, once: then the
+image's parts stay in this machine's cache, where image.ship finds them too.`,
 		On:       []string{conn.Docker, conn.Local, conn.SSH},
 		Example:  inspectExample,
 		ReadOnly: true,
@@ -120,24 +124,19 @@ func (i *Inspect) Check(ctx context.Context, env *module.Env) (module.Change, er
 
 // open reads the image's tree.
 func (i *Inspect) open(ctx context.Context, env *module.Env) error {
-	img, err := openSource(ctx, env, i.Image, i.Archive)
-	if err != nil {
-		return err
-	}
-	if i.Archive != "" {
-		info, err := archiveInfo(img)
-		if err != nil {
-			return module.At("archive", err)
-		}
-		i.settings(info)
-	}
 	arg := "image"
 	if i.Archive != "" {
 		arg = "archive"
 	}
-	env.Phase("read layers")
-	i.tree, err = rootfs.Read(ctx, img)
-	return module.At(arg, err)
+	seen, err := openSight(ctx, env, i.Image, i.Archive)
+	if err != nil {
+		return module.At(arg, err)
+	}
+	i.tree, i.config = seen.tree, seen.config
+	if i.Archive != "" {
+		i.settings(archiveInfo(seen))
+	}
+	return nil
 }
 
 // Tree is the image's file system, once Check has read it.

@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/modules/image/rootfs"
-	"github.com/adbsql/antdbctl/modules/image/store"
 )
 
 // LayerFacts is what one layer of an image does.
@@ -49,9 +47,9 @@ func (i *Inspect) detail(ctx context.Context, env *module.Env) error {
 	for _, w := range wasted.Files[:min(maxWaste, len(wasted.Files))] {
 		i.Waste = append(i.Waste, WasteFacts{w.Path, w.Size, string(w.Why), w.Layer + 1, w.By + 1, w.Same})
 	}
-	commands, err := i.commands()
+	commands, err := i.Commands()
 	if err != nil {
-		return err
+		i.Notes = append(i.Notes, err.Error())
 	}
 	i.History = []LayerFacts{}
 	for n, l := range i.tree.Layers {
@@ -63,19 +61,11 @@ func (i *Inspect) detail(ctx context.Context, env *module.Env) error {
 	return nil
 }
 
-// commands are the steps of the build, one for each layer; empty ones and a
-// note where the image does not tell.
-func (i *Inspect) commands() ([]string, error) {
+// Commands are the steps of the build, one for each layer. Where the image does
+// not tell, they are empty, and the error says why.
+func (i *Inspect) Commands() ([]string, error) {
 	out := make([]string, len(i.tree.Layers))
-	config, err := i.tree.Image.ConfigFile()
-	if err != nil {
-		return nil, err
-	}
-	steps, err := rootfs.History(config)
-	if mismatch := (*rootfs.HistoryError)(nil); errors.As(err, &mismatch) {
-		i.Notes = append(i.Notes, mismatch.Error())
-		return out, nil
-	}
+	steps, err := rootfs.History(i.config)
 	for n, step := range steps {
 		out[n] = rootfs.Command(step)
 	}
@@ -83,25 +73,23 @@ func (i *Inspect) commands() ([]string, error) {
 }
 
 // archiveInfo is what docker would tell of an image if it had it.
-func archiveInfo(img *store.Image) (imageInfo, error) {
-	c, err := img.ConfigFile()
-	if err != nil {
-		return imageInfo{}, err
+func archiveInfo(s *sight) imageInfo {
+	c := s.config
+	info := imageInfo{ID: s.id, Architecture: c.Architecture, Os: c.OS}
+	if s.tree.Image != nil {
+		info.RepoTags = s.tree.Image.Names
 	}
-	info := imageInfo{
-		ID: img.ID, RepoTags: img.Names, Created: c.Created.UTC().Format(time.RFC3339Nano),
-		Architecture: c.Architecture, Os: c.OS, Size: img.Size(),
+	if !c.Created.IsZero() {
+		info.Created = c.Created.UTC().Format(time.RFC3339Nano)
 	}
-	if c.Created.IsZero() {
-		info.Created = ""
-	}
-	info.Config.User, info.Config.Env, info.Config.Entrypoint, info.Config.Cmd = c.Config.User, c.Config.Env, c.Config.Entrypoint, c.Config.Cmd
-	info.Config.WorkingDir, info.Config.Labels = c.Config.WorkingDir, c.Config.Labels
-	info.Config.Volumes, info.Config.ExposedPorts = c.Config.Volumes, c.Config.ExposedPorts
-	for _, l := range img.Layers {
+	for _, l := range s.tree.Layers {
+		info.Size += l.Size
 		info.RootFS.Layers = append(info.RootFS.Layers, l.Digest)
 	}
-	return info, nil
+	from, to := c.Config, &info.Config
+	to.User, to.Env, to.Entrypoint, to.Cmd = from.User, from.Env, from.Entrypoint, from.Cmd
+	to.WorkingDir, to.Labels, to.Volumes, to.ExposedPorts = from.WorkingDir, from.Labels, from.Volumes, from.ExposedPorts
+	return info
 }
 
 func (info imageInfo) config() Config {
