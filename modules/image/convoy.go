@@ -12,12 +12,17 @@ import (
 
 // Every host is a step instance of its own, which knows nothing of the others;
 // a chain takes several. So instances that ship the same image at the same time
-// meet here: who looked and found the image missing is expected, and when all
-// who are expected have come, or nobody has for a while, they leave together.
+// meet here: who finds the image missing is expected, and when all who are
+// expected have come, or nobody has for a while, they leave together.
 
-// lastCall is how long those who are there wait for the next who is expected: a
-// host may be in a later batch, or fail before it comes.
-const lastCall = 500 * time.Millisecond
+// How long those who are there wait for others.
+const (
+	// lookTime is for a host that is being looked at.
+	lookTime = 30 * time.Second
+	// lastCall is for a host that lacked the image when it was looked at: it may
+	// be in a later batch, or fail before it comes.
+	lastCall = time.Second
+)
 
 // pier is where the ships of this process meet.
 var pier = &meetings{byImage: map[string]*meeting{}}
@@ -29,7 +34,7 @@ type meetings struct {
 
 // meeting is who ships one image and has not left.
 type meeting struct {
-	expected map[string]bool // hosts
+	expected map[string]bool // hosts; true while one is being looked at
 	here     []*passenger
 	timer    *time.Timer
 }
@@ -52,11 +57,22 @@ func (p *passenger) convoy() string {
 	return p.cargo.ID() + " " + p.opts.Compress
 }
 
-// expect announces that a host will likely ask for the image.
-func (m *meetings) expect(image, host string) {
+// look announces that a host is being looked at. seen ends that: it tells
+// whether the host lacks the image, and so will likely join.
+func (m *meetings) look(image, host string) (seen func(lacks bool)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.of(image).expected[host] = true
+	return func(lacks bool) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		meet := m.of(image)
+		meet.expected[host] = false
+		if !lacks {
+			delete(meet.expected, host)
+		}
+		m.schedule(image, meet)
+	}
 }
 
 func (m *meetings) of(image string) *meeting {
@@ -66,6 +82,25 @@ func (m *meetings) of(image string) *meeting {
 	return m.byImage[image]
 }
 
+// schedule sets when those who are there leave.
+func (m *meetings) schedule(image string, meet *meeting) {
+	if len(meet.here) == 0 {
+		return
+	}
+	wait := time.Duration(0)
+	for _, looking := range meet.expected {
+		wait = max(wait, lastCall)
+		if looking {
+			wait = lookTime
+		}
+	}
+	if meet.timer == nil {
+		meet.timer = time.AfterFunc(wait, func() { m.leave(image, meet) })
+		return
+	}
+	meet.timer.Reset(wait)
+}
+
 // join brings p's cargo to its host, together with whoever takes the same.
 func (m *meetings) join(image string, p *passenger) (relay.Result, error) {
 	p.result = make(chan relay.Result, 1)
@@ -73,15 +108,7 @@ func (m *meetings) join(image string, p *passenger) (relay.Result, error) {
 	meet := m.of(image)
 	delete(meet.expected, p.host)
 	meet.here = append(meet.here, p)
-	wait := lastCall
-	if len(meet.expected) == 0 {
-		wait = 0
-	}
-	if meet.timer == nil {
-		meet.timer = time.AfterFunc(wait, func() { m.leave(image) })
-	} else {
-		meet.timer.Reset(wait)
-	}
+	m.schedule(image, meet)
 	m.mu.Unlock()
 	select {
 	case r := <-p.result:
@@ -92,10 +119,13 @@ func (m *meetings) join(image string, p *passenger) (relay.Result, error) {
 }
 
 // leave sends off everybody who is there.
-func (m *meetings) leave(image string) {
+func (m *meetings) leave(image string, meet *meeting) {
 	m.mu.Lock()
-	all := m.of(image).here
-	delete(m.byImage, image)
+	all := meet.here
+	meet.here = nil
+	if len(meet.expected) == 0 && m.byImage[image] == meet {
+		delete(m.byImage, image)
+	}
 	m.mu.Unlock()
 	slices.SortStableFunc(all, func(a, b *passenger) int { return strings.Compare(a.host, b.host) })
 	convoys := map[string][]*passenger{}

@@ -88,6 +88,13 @@ func (s *Ship) Check(ctx context.Context, env *module.Env) (module.Change, error
 	if err := s.lookAtSource(ctx, env); err != nil {
 		return module.NoChange, err
 	}
+	seen := pier.look(s.info.ID, env.Target.Key())
+	change, err := s.compare(ctx, env)
+	seen(change.Wanted())
+	return change, err
+}
+
+func (s *Ship) compare(ctx context.Context, env *module.Env) (module.Change, error) {
 	names := s.names()
 	n, err := lookAt(ctx, env, s.Runtime, s.Namespace, s.info.ID, names)
 	if err != nil {
@@ -103,7 +110,6 @@ func (s *Ship) Check(ctx context.Context, env *module.Env) (module.Change, error
 			fmt.Errorf("%s has %s free in %s, and %s needs at least %s there", env.Target, size(n.free), n.root, names[0], size(todo.bytes)),
 			"free space there (docker system prune, or crictl rmi --prune), or move the engine's folder to a larger disk")
 	}
-	pier.expect(s.info.ID, env.Target.Key())
 	change := module.Change{Action: module.Create, Summary: fmt.Sprintf("%s to %s: %s", familiar(names[0]), n.engine, todo)}
 	if old := n.images[s.wrong()[0]]; old != nil {
 		change.Action = module.Update
