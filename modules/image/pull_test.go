@@ -110,6 +110,25 @@ func TestANodePullsThroughItsConnection(t *testing.T) {
 	})
 }
 
+func TestAStepThatPullsConverges(t *testing.T) {
+	b := at(t, "builder")
+	everyEngine(t, func(t *testing.T, engine string, n place, names func() string) {
+		id := image(t, b, "step-"+engine+":1", layered("step"+engine))
+		args := `image = "step-` + engine + `:1"
+			namespace = "pulled"
+			ref       = "corp/step-` + engine + `:1"
+			runtime   = "` + engine + `"
+			via       = "registry"`
+		out := ship(t, n, b, args).Converge(module.Create)
+		require.Equal(t, id, out.GetAttr("id").AsString())
+		next := image(t, b, "step-"+engine+":1", layered("next"+engine))
+		out = ship(t, n, b, args).Converge(module.Update)
+		require.Equal(t, next, out.GetAttr("id").AsString())
+		require.NoError(t, ship(t, n, b, args).Destroy())
+		require.NotContains(t, names(), "corp/step-")
+	})
+}
+
 // watched is a host that keeps what goes to its commands by stdin.
 type watched struct {
 	place
