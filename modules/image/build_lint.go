@@ -14,14 +14,15 @@ import (
 // an error, which names them all.
 func (b *Build) lint(env *module.Env, want *buildPlan) error {
 	found := lint.Check(lint.Input{File: want.file, Name: want.context.Dockerfile, Args: b.Args, Tags: b.Tags, Context: want.context}, b.LintIgnore)
-	var faults []lint.Finding
+	var faults, warnings []lint.Finding
 	for _, f := range found {
 		if f.Level == lint.Error {
 			faults = append(faults, f)
 			continue
 		}
-		env.Logf("warning: %s; %s", f, f.Remedy)
+		warnings = append(warnings, f)
 	}
+	warn(env, warnings)
 	if len(faults) == 0 {
 		return nil
 	}
@@ -31,11 +32,28 @@ func (b *Build) lint(env *module.Env, want *buildPlan) error {
 	}
 	first := faults[0]
 	err := errors.New(texts[0])
-	if more := len(faults) - 1; more > 0 {
-		err = fmt.Errorf("%w, and %d more of its kind", err, more)
+	if len(faults) > 1 {
+		err = fmt.Errorf("%w (1 of %d faults)", err, len(faults))
 	}
 	remedy := fmt.Sprintf("%s; or, if that is meant so, lint_ignore = [%q]", first.Remedy, first.Rule)
 	return module.At("dockerfile", module.Explain(err, remedy, texts[1:]...))
+}
+
+// warn tells each finding in a line, and what several have in common once.
+func warn(env *module.Env, found []lint.Finding) {
+	for i, f := range found {
+		same := func(o lint.Finding) bool { return o.Rule == f.Rule && o.Why == f.Why && o.Remedy == f.Remedy }
+		if slices.ContainsFunc(found[:i], same) {
+			continue
+		}
+		for _, o := range found[i:] {
+			if same(o) {
+				env.Logf("warning: %s: %s [%s]", o.Place(), o.What, o.Rule)
+			}
+		}
+		env.Logf("  %s", f.Why)
+		env.Logf("  %s", f.Remedy)
+	}
 }
 
 // checkRules refuses names that no rule has.

@@ -58,25 +58,21 @@ func lostCd(l *look) {
 
 func exportOverArg(l *look) {
 	for _, s := range l.steps {
-		hidden := map[string]string{}
+		hidden := map[string]bool{}
 		for _, c := range s.commands {
 			if c.name() != "export" {
 				continue
 			}
-			for name, value := range c.sets {
+			for name := range c.sets {
 				if s.declared[name] {
-					hidden[name] = name + "=" + value
+					hidden[name] = true
 				}
 			}
 		}
 		if len(hidden) == 0 {
 			continue
 		}
-		var list []string
-		for _, name := range sorted(hidden) {
-			list = append(list, hidden[name])
-		}
-		l.report(Warning, s.Line, "export sets "+strings.Join(list, " "), "the ARG or ENV of that name has no say in this line: changing it changes half of the image",
+		l.report(Warning, s.Line, "export sets "+strings.Join(sorted(hidden), ", "), "the ARG or ENV of that name has no say in this line: changing it changes half of the image",
 			"leave the export out, and give the ARG its value by args")
 	}
 }
