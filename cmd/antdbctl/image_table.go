@@ -68,7 +68,7 @@ func (a *app) alarm(text string) string {
 
 // imageLine says in a line what the image is.
 func imageLine(m *image.Inspect) string {
-	parts := []string{fmt.Sprintf("%.19s", m.ID), m.Os + "/" + m.Arch,
+	parts := []string{fmt.Sprintf("%.19s", m.ID), cut(m.Os+"/"+m.Arch, 40),
 		fmt.Sprintf("%s in %s", bytesText(sizeOf(m)), count(len(m.History), "layer"))}
 	if built, err := time.Parse(time.RFC3339Nano, m.Created); err == nil && built.Year() > 1980 {
 		parts = append(parts, "built "+built.UTC().Format("2006-01-02 15:04"))
@@ -208,7 +208,7 @@ func (a *app) showProgram(p string, all map[string]image.Program) error {
 	}
 	fmt.Fprintf(a.stdout, "%s: %s for %s", visibleName(p), program.Kind, program.Arch)
 	if program.Glibc != "" {
-		fmt.Fprintf(a.stdout, ", wants glibc %s", program.Glibc)
+		fmt.Fprintf(a.stdout, ", wants glibc %s", cut(program.Glibc, 40))
 	}
 	fmt.Fprintln(a.stdout)
 	for _, name := range program.Needed {

@@ -32,8 +32,9 @@ type limits struct {
 	steps   int // on the way from the root to an entry
 }
 
-// The largest images in use have some 500,000 entries of 60 bytes each.
-var most = limits{entries: 2 << 20, bytes: 256 << 20, steps: 1 << 28}
+// The largest images in use have some 500,000 entries of 60 bytes each. An entry
+// takes 250 bytes and its name; reading the most takes half a gigabyte.
+var most = limits{entries: 1 << 20, bytes: 256 << 20, steps: 1 << 28}
 
 const (
 	maxPath = 4096 // PATH_MAX: nothing longer can be unpacked
