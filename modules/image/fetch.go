@@ -33,7 +33,7 @@ func fetch(ctx context.Context, env *module.Env, d docker, info imageInfo) (*sto
 	env.Phase("save")
 	var img *store.Image
 	err = drain(ctx, d, conn.Command("docker", "image", "save", info.ID), func(r io.Reader) (err error) {
-		img, err = s.Ingest(ctx, &progressReader{r, env, info.Size, 0})
+		img, err = s.Ingest(ctx, &progressReader{r, env, info.Size, 0}, "")
 		return err
 	})
 	if exit := (*conn.ExitError)(nil); errors.As(err, &exit) {

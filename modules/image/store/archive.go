@@ -13,19 +13,24 @@ import (
 	"slices"
 )
 
-// Ingest takes the one image out of an archive as it streams in from an engine.
-// What follows the archive is left unread.
-func (s Store) Ingest(ctx context.Context, r io.Reader) (*Image, error) {
+// Ingest takes an image out of an archive as it streams in, packed or not. pick
+// is as of ReadArchive.
+func (s Store) Ingest(ctx context.Context, r io.Reader, pick string) (*Image, error) {
 	in, err := s.receive()
 	if err != nil {
 		return nil, err
 	}
 	defer in.discard()
-	a, err := readStream(ctx, in, in.count(ctx, r))
+	plain, _, stop, err := unpacked(in.count(ctx, r))
+	if err != nil {
+		return nil, explain(err, "the archive", s.dir)
+	}
+	defer stop()
+	a, err := in.openStream(ctx, plain)
 	if err != nil {
 		return nil, err
 	}
-	return in.image(ctx, a, "")
+	return in.image(ctx, a, pick)
 }
 
 // ReadArchive takes an image out of a file on this machine, or out of a folder
@@ -38,7 +43,8 @@ func (s Store) ReadArchive(ctx context.Context, file, pick string, progress func
 	if err != nil {
 		return nil, notThere(file, err)
 	}
-	if img, ok := s.recall(file, pick, info); ok {
+	key := keyOf(file, pick, info)
+	if img, ok := s.Noted(key); ok && key != "" {
 		return img, nil
 	}
 	in, err := s.receive()
@@ -56,7 +62,9 @@ func (s Store) ReadArchive(ctx context.Context, file, pick string, progress func
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	progress(max(total, in.read), max(total, in.read))
-	s.remember(file, pick, info, img)
+	if key != "" {
+		s.Note(key, img)
+	}
 	return img, nil
 }
 
@@ -115,19 +123,24 @@ func (in *incoming) openFile(ctx context.Context, f *os.File, head []byte) (file
 			return nil, explain(err, "the file", in.store.dir)
 		}
 		defer stop()
-		buf := bufio.NewReaderSize(plain, tarBlock)
-		if head, err = buf.Peek(tarBlock); err != nil && err != io.EOF {
-			return nil, explain(err, "the file", in.store.dir)
-		}
-		if err := noTar(head); err != nil {
-			return nil, err
-		}
-		return readStream(ctx, in, buf)
+		return in.openStream(ctx, plain)
 	}
 	if err := noTar(head); err != nil {
 		return nil, err
 	}
 	return openTar(in, f)
+}
+
+func (in *incoming) openStream(ctx context.Context, plain io.Reader) (files, error) {
+	buf := bufio.NewReaderSize(plain, tarBlock)
+	head, err := buf.Peek(tarBlock)
+	if err != nil && err != io.EOF {
+		return nil, explain(err, "the archive", in.store.dir)
+	}
+	if err := noTar(head); err != nil {
+		return nil, err
+	}
+	return readStream(ctx, in, buf)
 }
 
 // image proves the image that is picked and lets its parts into the store.

@@ -49,7 +49,7 @@ func TestArchivesOfEveryEraGiveTheSameImage(t *testing.T) {
 		t.Run(kind+" streamed", func(t *testing.T) {
 			t.Parallel()
 			s := fresh(t)
-			img, err := s.Ingest(t.Context(), bytes.NewReader(tarOf(files...)))
+			img, err := s.Ingest(t.Context(), bytes.NewReader(tarOf(files...)), "")
 			require.NoError(t, err)
 			require.Equal(t, twoLayers.id(), img.ID)
 			holds(t, s, twoLayers)

@@ -27,7 +27,7 @@ func FuzzReadArchive(f *testing.F) {
 		s, streamed := tight(fresh(t)), tight(fresh(t))
 		img, err := read(t, s, archive, "")
 		whole(t, s, img, err)
-		again, streamErr := streamed.Ingest(t.Context(), bytes.NewReader(archive))
+		again, streamErr := streamed.Ingest(t.Context(), bytes.NewReader(archive), "")
 		whole(t, streamed, again, streamErr)
 		if bytes.HasPrefix(archive, gzipMagic) || bytes.HasPrefix(archive, zstdMagic) || err != nil && streamErr != nil {
 			return

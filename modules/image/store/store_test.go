@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("INGEST_INTO"); dir != "" {
 		s, err := At(dir)
 		if err == nil {
-			_, err = s.Ingest(context.Background(), os.Stdin)
+			_, err = s.Ingest(context.Background(), os.Stdin, "")
 		}
 		if err != nil {
 			os.Exit(1)
@@ -45,7 +45,7 @@ func TestAKilledProcessLeavesNothingForLong(t *testing.T) {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return len(left(t, s)) == 1 }, 10*time.Second, 5*time.Millisecond)
 
-	_, err = s.Ingest(t.Context(), bytes.NewReader(tarOf(classic(twoLayers)...)))
+	_, err = s.Ingest(t.Context(), bytes.NewReader(tarOf(classic(twoLayers)...)), "")
 	require.NoError(t, err)
 	require.NoError(t, s.Prune())
 	require.Len(t, left(t, s), 1, "the other process is at work")
