@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"regexp"
 	"strconv"
 	"sync"
@@ -103,7 +104,9 @@ func (l *link) ping(limit time.Duration) bool {
 	}
 }
 
-// open opens a channel of its own for a command or subsystem.
+// open opens a channel of its own for a command or subsystem. It does not rely
+// on the library to notice a loss: a channel that is asked for in the moment
+// when the connection breaks is never answered.
 func (l *link) open(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
 	type answer struct {
 		ch       ssh.Channel
@@ -115,16 +118,38 @@ func (l *link) open(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, erro
 		ch, requests, err := l.client.OpenChannel("session", nil)
 		answered <- answer{ch, requests, err}
 	}()
+	forget := func() {
+		if a := <-answered; a.err == nil {
+			go ssh.DiscardRequests(a.requests)
+			_ = a.ch.Close()
+		}
+	}
 	select {
 	case a := <-answered:
 		return a.ch, a.requests, a.err
+	case <-l.lost:
+		go forget()
+		return nil, nil, l.why
 	case <-ctx.Done():
-		go func() {
-			if a := <-answered; a.err == nil {
-				go ssh.DiscardRequests(a.requests)
-				_ = a.ch.Close()
-			}
-		}()
+		go forget()
 		return nil, nil, context.Cause(ctx)
 	}
+}
+
+// dial connects from the server; like open, it ends with the connection.
+func (l *link) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		select {
+		case <-l.lost:
+			stop(l.why)
+		case <-ctx.Done():
+		}
+	}()
+	c, err := l.client.DialContext(ctx, network, addr)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return c, err
 }

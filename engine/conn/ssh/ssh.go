@@ -142,7 +142,7 @@ func (h *Host) tunnel(ctx context.Context, network, addr string) (net.Conn, erro
 		if err != nil {
 			return nil, err
 		}
-		c, err := l.client.DialContext(ctx, network, addr)
+		c, err := l.dial(ctx, network, addr)
 		if err == nil {
 			return c, nil
 		}
