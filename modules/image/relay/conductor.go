@@ -438,7 +438,7 @@ func (c *conductor) finish(ctx context.Context) {
 		}
 		loaded := m.status.loaded
 		down := c.downstream(m)
-		if m.err == nil && (!loaded || down != nil && !c.full(down) && down.err == nil) {
+		if m.err == nil && (!loaded || down != nil && !c.full(down) && !down.out() && !down.silent()) {
 			continue
 		}
 		m.ended = true
