@@ -213,6 +213,8 @@ func copyWords(paths []string) string {
 	return strings.Join(paths, " ")
 }
 
+var hereDocument = regexp.MustCompile(`(^|[^<])<<-?["']?[A-Za-z_]`)
+
 // runLine writes a RUN. What a line cannot hold, or what would be read as
 // something else there, takes the form with brackets, in which the shell gets
 // just the same text.
@@ -221,7 +223,7 @@ func (s Step) runLine() string {
 		return "RUN " + jsonList(s.Argv)
 	}
 	script := strings.TrimLeft(s.Script, " \t")
-	if !s.Own && !strings.ContainsAny(script, "\n\r") && !strings.HasSuffix(script, `\`) && script != "" &&
+	if !s.Own && !strings.ContainsAny(script, "\n\r") && !strings.HasSuffix(script, `\`) && script != "" && !hereDocument.MatchString(script) &&
 		!strings.HasPrefix(script, "[\"") && (!strings.HasPrefix(script, "--") || s.Dialect == Buildah || s.Dialect == Unknown) {
 		return wrap("RUN", script)
 	}

@@ -62,7 +62,12 @@ func jsonString(s string) string {
 	if enc.Encode(s) != nil {
 		return strconv.Quote(s) // never: strings encode
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	// two of these together would begin a here-document, even in quotes
+	text := strings.TrimSuffix(b.String(), "\n")
+	for strings.Contains(text, "<<") {
+		text = strings.ReplaceAll(text, "<<", `\u003c<`)
+	}
+	return text
 }
 
 // joinPaths puts the items of a %v list together again that can be no path of

@@ -71,6 +71,10 @@ func (r *reader) row(row Row) Step {
 	text := strings.TrimRight(row.By, " \t\r\n")
 	if m := nop.FindStringSubmatch(row.By); m != nil {
 		verb := strings.ToUpper(m[3])
+		if !instructionWord.MatchString(verb + " ") {
+			s.Text = m[3] + " " + m[4]
+			return s
+		}
 		if s.Dialect = nopDialect(verb, m[2], m[4]); s.Dialect == Unknown {
 			s.Dialect = r.dialect
 		}

@@ -127,33 +127,50 @@ func wrap(verb, script string) string {
 	if one := verb + " " + join(words); len(one) <= shortLine {
 		return one
 	}
-	var lines []string
-	for i, part := range parts(words) {
-		indent := "    "
-		if i == 0 {
-			indent = ""
-			part[0].text = verb + " " + part[0].text
-		}
-		lines = append(lines, part.lines(indent)...)
-	}
+	words[0].text = verb + " " + words[0].text
+	lines := layout(words, "    ")
+	lines[0] = strings.TrimPrefix(lines[0], "    ")
 	return strings.Join(lines, " \\\n")
+}
+
+// layout writes a list of commands, one a line.
+func layout(words []word, indent string) (lines []string) {
+	for _, p := range parts(words) {
+		lines = append(lines, p.lines(indent)...)
+	}
+	return lines
 }
 
 // part is a command between && and the like.
 type part []word
 
-// within are the words of the shell that go on with what a ; ended.
-var within = map[string]bool{"then": true, "do": true, "else": true, "elif": true, "fi": true, "done": true, "esac": true, "fi;": true, "done;": true}
-
-// parts begins a new one before each operator that joins commands.
+// parts begins a new one before each operator that joins commands, but not
+// within a block.
 func parts(words []word) (list []part) {
+	depth := 0
 	for i, w := range words {
-		if i == 0 || w.text == "&&" || w.text == "||" || strings.HasSuffix(words[i-1].text, ";") && !within[w.text] && words[i-1].text != ";;" {
+		joins := w.text == "&&" || w.text == "||" || i > 0 && strings.HasSuffix(words[i-1].text, ";") && !strings.HasSuffix(words[i-1].text, ";;")
+		if i == 0 || depth == 0 && joins {
 			list = append(list, nil)
 		}
 		list[len(list)-1] = append(list[len(list)-1], w)
+		depth = max(depth+nests(w.text), 0)
 	}
 	return list
+}
+
+// nests is how a word changes the depth of blocks.
+func nests(text string) int {
+	switch strings.TrimRight(text, ";)") {
+	case "if", "for", "while", "until", "case", "{", "(":
+		return 1
+	case "fi", "done", "esac", "}":
+		return -1
+	}
+	if text == ")" || text == ");" {
+		return -1
+	}
+	return 0
 }
 
 func join(words []word) string {
@@ -169,7 +186,10 @@ func (p part) lines(indent string) []string {
 	if one := indent + join(p); len(one) <= shortLine {
 		return []string{one}
 	}
-	deeper := "        "
+	if block := p.block(indent); block != nil {
+		return block
+	}
+	deeper := indent + "    "
 	var lines []string
 	line := indent + p[0].text
 	for i, w := range p[1:] {
@@ -182,4 +202,33 @@ func (p part) lines(indent string) []string {
 		line += " " + w.text
 	}
 	return append(lines, line)
+}
+
+var (
+	opens  = map[string]bool{"then": true, "do": true, "else": true, "{": true}
+	closes = map[string]bool{"fi": true, "done": true, "}": true, "else": true, "elif": true}
+)
+
+// block lays out a command that has commands inside it: those of an if, a loop
+// or a group. nil when there is none.
+func (p part) block(indent string) (lines []string) {
+	depth, head := 0, 0
+	from := -1 // where the commands inside begin
+	for i, w := range p {
+		bare := strings.TrimRight(w.text, ";")
+		change := nests(w.text)
+		if from >= 0 && depth == 1 && closes[bare] {
+			lines = append(lines, layout(p[from:i], indent+"    ")...)
+			head, from = i, -1
+		}
+		depth = max(depth+change, 0)
+		if depth == 1 && from < 0 && opens[bare] {
+			lines = append(lines, indent+join(p[head:i+1]))
+			from = i + 1
+		}
+	}
+	if lines == nil || from >= 0 {
+		return nil
+	}
+	return append(lines, indent+join(p[head:]))
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxText is more history than any image has.
@@ -67,7 +68,7 @@ func jsonRows(lines []string) (rows []Row, err error) {
 		if !strings.HasPrefix(strings.TrimSpace(line), "{") {
 			return nil, nil
 		}
-		var row struct{ ID, CreatedBy, CreatedAt, Comment *string }
+		var row struct{ CreatedBy, CreatedAt, Comment *string }
 		if err := json.Unmarshal([]byte(line), &row); err != nil {
 			return nil, fmt.Errorf("line %d: %w: %w", n+1, ErrNoHistory, err)
 		}
@@ -90,7 +91,7 @@ var (
 	header   = regexp.MustCompile(`^\W*(IMAGE|ID|SNAPSHOT)\s+CREATED\s+CREATED BY\s+SIZE(\s+COMMENT)?\s*$`)
 	rowStart = regexp.MustCompile(`^\s*(<missing>|(?:sha256:)?[0-9a-f]{64}|[0-9a-f]{12})(?:\s+|$)`)
 	age      = regexp.MustCompile(`^((?:Less than |About )?(?:an?|\d+) (?:second|minute|hour|day|week|month|year)s?(?: ago)?|N/A|\d{4}-\d\d-\d\dT\S+|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [+-]\d{4}(?: [A-Z]+)?)(?:\s+|$)`)
-	rowEnd   = regexp.MustCompile(`^(.*?)(?:(?:^|\s{2,}|\t)` + sizeCell + `)(?:\s{2,}(\S.*?))?\s*$`)
+	rowEnd   = regexp.MustCompile(`^(.*?)(?:(?:^|\s{2,}|\t)` + sizeCell + `)(?:(?:\s{2,}|\t)(\S.*?))?\s*$`)
 	bareEnd  = regexp.MustCompile(`^(.*?)\s{2,}\d+(?:\s{2,}(\S.*?))?\s*$`) // --human=false
 	tightEnd = regexp.MustCompile(`^(.*)\s` + sizeCell + `()\s*$`)         // blanks lost by copying
 )
@@ -105,12 +106,11 @@ type tableRow struct {
 	exact bool     // times and sizes are numbers (--human=false)
 }
 
-// tableRows reads the table. A command may have line breaks in it, or a
-// terminal may have broken long lines; such lines begin with no image.
+// tableRows reads the table. Lines of a command of several lines begin with no
+// image.
 func tableRows(lines []string) ([]Row, error) {
-	lines = fromHeader(lines)
+	lines = unbroken(fromHeader(lines))
 	var table []*tableRow
-	width := 0
 	for _, line := range lines {
 		m := rowStart.FindStringSubmatch(line)
 		if m == nil && len(table) > 0 && table[len(table)-1].done {
@@ -119,7 +119,6 @@ func tableRows(lines []string) ([]Row, error) {
 			}
 			break // text behind the table
 		}
-		width = max(width, len(line))
 		switch {
 		case m != nil:
 			row := &tableRow{Row: Row{Layer: -1}}
@@ -137,7 +136,7 @@ func tableRows(lines []string) ([]Row, error) {
 		if !row.finish() {
 			return nil, fmt.Errorf("%w: its row %d has no size at the end", ErrNoHistory, i+1)
 		}
-		row.By = row.join(width)
+		row.By = strings.Join(row.parts, "\n")
 		rows = append(rows, row.Row)
 	}
 	if len(rows) == 0 {
@@ -155,6 +154,34 @@ func fromHeader(lines []string) []string {
 	}
 	return lines
 }
+
+// unbroken joins lines that a terminal broke: all that go on are as wide as the
+// widest, while lines that an author broke have any width.
+func unbroken(lines []string) []string {
+	width := 0
+	for _, line := range lines {
+		width = max(width, utf8.RuneCountInString(line))
+	}
+	var joined []string
+	open := false
+	for i, line := range lines {
+		if open {
+			joined[len(joined)-1] += line
+		} else {
+			joined = append(joined, line)
+		}
+		full := utf8.RuneCountInString(line) == width && width >= minWidth
+		last := i+1 == len(lines) || rowStart.MatchString(lines[i+1]) || strings.TrimSpace(lines[i+1]) == ""
+		if open = full && !last && !rowEnd.MatchString(joined[len(joined)-1]); !open && !last && rowStart.MatchString(joined[len(joined)-1]) &&
+			!rowEnd.MatchString(joined[len(joined)-1]) {
+			return lines // a row goes on after a line that is not full
+		}
+	}
+	return joined
+}
+
+// minWidth is less than any terminal has.
+const minWidth = 40
 
 // createdCell splits off the words for when: known ones, or those of another
 // language up to a gap.
@@ -194,17 +221,4 @@ func (r *tableRow) finish() bool {
 		r.done, r.parts[last] = true, m[1]
 	}
 	return r.done
-}
-
-// join puts the lines of a command together: lines as wide as the widest were
-// broken by a terminal, others by the author.
-func (r *tableRow) join(width int) string {
-	broken := len(r.parts) > 2
-	for _, p := range r.parts[1:max(len(r.parts)-1, 1)] {
-		broken = broken && len(p) == width && width >= 40
-	}
-	if broken {
-		return strings.Join(r.parts, "")
-	}
-	return strings.Join(r.parts, "\n")
 }
