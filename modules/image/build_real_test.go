@@ -1,7 +1,9 @@
 package image
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/secret"
+	"github.com/adbsql/antdbctl/modules/image/buildcontext"
 )
 
 // builders are both ways to build on the same engine.
@@ -354,4 +357,39 @@ func TestDatedImageIsTheSameImage(t *testing.T) {
 		require.Equal(t, []string{"2020-09-13T12:26:40Z", "2020-09-13T12:26:40Z"}, created)
 	}
 	require.Equal(t, way.kind == buildkit && way.containerd, ids[0] == ids[1], "only containerd's store lets BuildKit date the folders that COPY makes")
+}
+
+// cut ends the standard input of a build after n bytes, as a lost connection
+// does: the other side sees an end like any other.
+type cut struct {
+	conn.Host
+	n int64
+}
+
+func (c *cut) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
+	if cmd.Stdin != nil && c.n > 0 {
+		cmd.Stdin = io.LimitReader(cmd.Stdin, c.n)
+	}
+	return c.Host.Run(ctx, cmd)
+}
+
+func TestContextThatEndsEarlyBuildsNothing(t *testing.T) {
+	for kind, b := range builders(t) {
+		t.Run(kind, func(t *testing.T) {
+			dir := folder(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "a": "1", "b": "2", "c": "3"})
+			c, err := buildcontext.Open(dir, "Dockerfile")
+			require.NoError(t, err)
+			var whole bytes.Buffer
+			require.NoError(t, c.Stream(&whole, time.Time{}))
+			// the last 1037 bytes are the ends of archive and envelope, which hold nothing
+			for n := int64(whole.Len()) - 1038; n > 0; n -= 511 {
+				step := on[Build](t, &cut{b, n}, `context = "`+dir+`"
+					builder = "`+kind+`"
+					tags = ["early:1"]`)
+				_, _, err = step.Apply()
+				require.Error(t, err, "%d of %d bytes", n, whole.Len())
+				require.Empty(t, b.do(t, "docker", "image", "ls", "-q", "early"), "%d of %d bytes", n, whole.Len())
+			}
+		})
+	}
 }

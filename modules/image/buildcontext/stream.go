@@ -2,6 +2,7 @@ package buildcontext
 
 import (
 	"archive/tar"
+	"compress/gzip"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -16,18 +17,23 @@ import (
 // for formats that know no time before 1980, such as zip.
 var Time = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Stream writes the context as a tar archive. Files belong to root there, as
-// with docker's own client, and carry the time at: Time when it is zero.
+// Stream writes the context as a tar archive in a gzip envelope. Files belong to
+// root there, as with docker's own client, and carry the time at: Time when it
+// is zero.
+//
+// The envelope compresses nothing. It is there for its end: a builder takes a
+// tar archive that was cut off between two files for a whole one, and would
+// build from half of the context.
 func (c *Folder) Stream(w io.Writer, at time.Time) error {
 	if at.IsZero() {
 		at = Time
 	}
-	tw := tar.NewWriter(w)
-	// docker looks for an archive in the first 512 bytes alone, where a header of extended attributes is none
-	if err := tw.WriteHeader(&tar.Header{Name: "./", Typeflag: tar.TypeDir, Mode: 0o755, ModTime: at, Format: tar.FormatUSTAR}); err != nil {
+	zw, err := gzip.NewWriterLevel(w, gzip.NoCompression)
+	if err != nil {
 		return err
 	}
-	err := c.Walk(func(e Entry) error {
+	tw := tar.NewWriter(zw)
+	err = c.Walk(func(e Entry) error {
 		h, err := tar.FileInfoHeader(e.Info, e.Link)
 		if err != nil {
 			return err
@@ -49,7 +55,10 @@ func (c *Folder) Stream(w io.Writer, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	return tw.Close()
+	if err := tw.Close(); err != nil {
+		return err
+	}
+	return zw.Close()
 }
 
 // Hash feeds h with all of the context that an image can depend on: names,
