@@ -35,6 +35,7 @@ type bench struct {
 	runtime string // of the nodes, where a part does not try both
 	mega    int    // size of a cold image in units of 1e6 bytes
 	layers  int
+	talk    bool // print what the program logs
 	random  *rand.Rand
 	table   table
 	memory  memory
@@ -78,6 +79,7 @@ func run(ctx context.Context) (missed bool, err error) {
 	flag.StringVar(&b.runtime, "runtime", "containerd", "container engine of the nodes: containerd or docker")
 	flag.IntVar(&b.mega, "mb", 210, "size of a cold image")
 	flag.IntVar(&b.layers, "layers", 5, "layers of a cold image")
+	flag.BoolVar(&b.talk, "v", false, "print what the program logs about each node")
 	flag.Parse()
 	chosen, err := choose(*only)
 	if err != nil {

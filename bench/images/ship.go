@@ -69,7 +69,7 @@ func (b *bench) ship(ctx context.Context, s shipment) (shipped, error) {
 		return shipped{}, err
 	}
 	var out shipped
-	out.events, err = readEvents(lines, s.watch)
+	out.events, err = b.readEvents(lines, s.watch)
 	failed := cmd.Wait()
 	out.wall = time.Since(begin)
 	if failed != nil {
@@ -102,7 +102,7 @@ func (b *bench) writeBook(s shipment) (string, error) {
 	return book, os.WriteFile(book, []byte(text.String()), 0o600)
 }
 
-func readEvents(r io.Reader, watch func(event.Envelope)) ([]event.Envelope, error) {
+func (b *bench) readEvents(r io.Reader, watch func(event.Envelope)) ([]event.Envelope, error) {
 	var events []event.Envelope
 	lines := bufio.NewReader(r)
 	for {
@@ -117,6 +117,9 @@ func readEvents(r io.Reader, watch func(event.Envelope)) ([]event.Envelope, erro
 		if err := json.Unmarshal(line, &e); err != nil {
 			_, _ = io.Copy(io.Discard, lines) // the program must not block
 			return events, fmt.Errorf("%w in %s", err, line)
+		}
+		if said, ok := e.Event.(event.StepLog); ok && b.talk {
+			fmt.Printf("    %s %s %s\n", e.Time.Format("05.000"), said.Address, said.Line)
 		}
 		events = append(events, e)
 		if watch != nil {
