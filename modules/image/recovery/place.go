@@ -160,6 +160,9 @@ func (p *placer) fill(s *history.Step, n int) error {
 		s.Guesses = append(s.Guesses, fmt.Sprintf("the files came to lie under /%s: %s was a link there", dest, own.Dest))
 		own.Dest = "/" + dest
 	}
+	if err := straight(found); err != nil {
+		return err
+	}
 	owner, plain := uniform(found, dest)
 	if !plain || s.Verb == "ADD" && unpacked(own, found, dest) {
 		return p.archive(s, n, found, plain)
@@ -211,6 +214,23 @@ func (l *layer) moved() (dest string, list []*tar.Header) {
 		return "", nil
 	}
 	return dest, l.under(dest)
+}
+
+// straight refuses entries below what is no folder: no builder writes a layer
+// like that, and following a link here would lead anywhere.
+func straight(found []*tar.Header) error {
+	kinds := map[string]byte{}
+	for _, h := range found {
+		kinds[h.Name] = h.Typeflag
+	}
+	for _, h := range found {
+		for up := path.Dir(h.Name); up != "."; up = path.Dir(up) {
+			if kind, ok := kinds[up]; ok && kind != tar.TypeDir {
+				return fmt.Errorf("the layer has /%s below /%s, which is no folder: the image is damaged or made to deceive", h.Name, up)
+			}
+		}
+	}
+	return nil
 }
 
 // owned is the owner of files.
