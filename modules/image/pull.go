@@ -69,7 +69,8 @@ func (s *Ship) serve(ctx context.Context, env *module.Env, img *store.Image) (fr
 	r := registry.New(registry.Image{Repository: repository, Tag: "latest", Image: img})
 	sent := &handedOut{env: env, total: s.missing(img)}
 	r.Sent = sent.add
-	server := &http.Server{Handler: r, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+	// Who has no password gets little to hold on to.
+	server := &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10, ErrorLog: log.New(io.Discard, "", 0)}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)

@@ -15,6 +15,7 @@ import (
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
 	"github.com/stretchr/testify/require"
 
+	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/secret"
 )
@@ -229,4 +230,27 @@ func TestNamesOfRegistries(t *testing.T) {
 	require.ErrorContains(t, (&Ship{RegistryUser: "u"}).validateRegistry(), "no registry")
 	require.ErrorContains(t, (&Ship{Registry: "a.b/c", RegistryUser: "u"}).validateRegistry(), "come together")
 	require.NoError(t, (&Ship{}).validateRegistry())
+}
+
+func TestWhatEnginesSayOfRegistriesIsExplained(t *testing.T) {
+	for stderr, want := range map[string]struct{ says, remedy string }{
+		`Error response from daemon: Get "https://10.0.0.9:5000/v2/": http: server gave HTTP response to HTTPS client`: {
+			"the registry 10.0.0.9:5000 speaks plain http", `add "10.0.0.9:5000" to insecure-registries`},
+		`ctr: failed to resolve reference "10.0.0.9:5000/a@sha256:1": failed to do request: Head "https://10.0.0.9:5000/v2/a": tls: failed to verify certificate: x509: certificate signed by unknown authority`: {
+			"does not trust the certificate of 10.0.0.9:5000", "/etc/containerd/certs.d/10.0.0.9:5000/ca.crt"},
+		"Incorrect Usage: flag provided but not defined: -hosts-dir": {"this ctr is older than 1.5", "update containerd"},
+		`Error: initializing source docker://10.0.0.9:5000/a@sha256:1: pinging container registry 10.0.0.9:5000: Get "https://10.0.0.9:5000/v2/": dial tcp 10.0.0.9:5000: connect: connection refused`: {
+			"10.0.0.9:5000 cannot be reached from there", "firewalls"},
+		"Error response from daemon: pull access denied for 10.0.0.9:5000/a, repository does not exist or may require 'docker login'": {
+			"refuses these credentials", "registry_password"},
+		"write /var/lib/docker/tmp/x: no space left on device": {"the disk is full", "free space"},
+	} {
+		err := explainPull(&conn.ExitError{Cmd: conn.Command("docker"), Code: 1, Stderr: stderr}, "pull a", "10.0.0.9:5000")
+		require.ErrorContains(t, err, "pull a: ")
+		require.ErrorContains(t, err, want.says)
+		var explained *module.Explained
+		require.ErrorAs(t, err, &explained)
+		require.Contains(t, explained.Remedy, want.remedy)
+		require.NotContains(t, err.Error()+explained.Remedy, "%!")
+	}
 }
