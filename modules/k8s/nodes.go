@@ -65,6 +65,9 @@ that it is. A node that no host matches is an error, for a pod that starts there
 two nodes claim. Nodes are left out that the selector does not pick, or that have a taint which the pods do not
 tolerate; a taint that comes and goes with the node's condition (not ready, cordoned, short of disk) leaves no node out.
 
+Each of ` + "`nodes`" + ` has name, host (the SSH host's name), left_out (why, if it is), ready, condition (why it is not ready),
+cordoned, roles, labels, taints, addresses, runtime ("containerd://1.6.20"), kubelet, arch and os.
+
 ` + "`always_pull`" + ` tells whether preloading is of any use: it is seen by creating a pod in a dry run, of which nothing stays.`,
 		On:       places,
 		Example:  nodesExample,
@@ -145,6 +148,9 @@ func (n *Nodes) take(hosts []conn.Target) error {
 func (n *Nodes) leaveOut(node Node) string {
 	if n.ReadyOnly && !node.Ready {
 		return "it is not ready: " + node.Condition
+	}
+	if node.OS != "" && node.OS != "linux" {
+		return "it runs " + node.OS
 	}
 	for _, t := range node.raw.Spec.Taints {
 		if t.Effect == corev1.TaintEffectPreferNoSchedule || passing(t.Key) || n.tolerates(t.Key) {

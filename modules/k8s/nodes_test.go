@@ -174,9 +174,11 @@ func TestTaintsAndConditionsLeaveNodesOut(t *testing.T) {
 	down.Status.Conditions[0] = corev1.NodeCondition{Type: corev1.NodeReady, Status: corev1.ConditionFalse, Reason: "KubeletNotReady", Message: "cni plugin not initialized"}
 	cordoned := tainted(machine(p+"cordoned"), "node.kubernetes.io/unschedulable", corev1.TaintEffectNoSchedule)
 	cordoned.Spec.Unschedulable = true
+	windows := machine(p + "windows")
+	windows.Status.NodeInfo.OperatingSystem = "windows"
 	plane := tainted(machine(p+"plane"), "node-role.kubernetes.io/control-plane", corev1.TaintEffectNoSchedule)
 	plane.Labels = map[string]string{"node-role.kubernetes.io/control-plane": ""}
-	selector := joined(t, c, machine(p+"a"), down, cordoned, plane,
+	selector := joined(t, c, machine(p+"a"), down, cordoned, plane, windows,
 		machine(p+"a10"), machine(p+"a2"), tainted(machine(p+"gpu"), "gpu", corev1.TaintEffectNoExecute),
 		tainted(machine(p+"soft"), "soft", corev1.TaintEffectPreferNoSchedule))
 	inventory := hosts(p+"a", p+"a2", p+"a10", p+"down", p+"cordoned", p+"soft", p+"plane")
@@ -192,7 +194,7 @@ func TestTaintsAndConditionsLeaveNodesOut(t *testing.T) {
 			want[i] = p + strings.TrimPrefix(want[i], p)
 		}
 		require.Equal(t, want, names(n.Targets), args)
-		require.Len(t, n.Nodes, 8)
+		require.Len(t, n.Nodes, 9)
 		for _, node := range n.Nodes {
 			switch strings.TrimPrefix(node.Name, p) {
 			case "gpu":
@@ -201,6 +203,8 @@ func TestTaintsAndConditionsLeaveNodesOut(t *testing.T) {
 			case "down":
 				require.False(t, node.Ready)
 				require.Equal(t, "KubeletNotReady: cni plugin not initialized", node.Condition)
+			case "windows":
+				require.Equal(t, "it runs windows", node.LeftOut)
 			case "cordoned":
 				require.True(t, node.Cordoned)
 			case "plane":
