@@ -15,25 +15,31 @@ import (
 // archiveFile is what a host said about a file that may be an image archive.
 type archiveFile struct {
 	exists  bool
-	entries []store.Entry // nil when the file is no such archive
+	path    string        // without the name of an image picked in it
+	pick    string        // that name
+	entries []store.Entry // nil when the file has no list of images that its engine's tools find
 	size    int64
-	sha256  string // set when the archive holds the image asked for
+	sha256  string // set when the archive holds the image asked for, or has no list
 }
 
 // archiveScript reads the list of images out of an archive, and sums up the
-// file if the image $2 is in it.
-const archiveScript = `[ -e "$1" ] || exit 0
-[ -r "$1" ] || { echo "$1: permission denied" >&2; exit 1; }
-case $1 in
-*.gz | *.tgz) manifest=$(gzip -dc <"$1" 2>/dev/null | tar -xOf - manifest.json 2>/dev/null) ;;
-*) manifest=$(tar -xOf "$1" manifest.json 2>/dev/null) ;;
+// file if the image $2 is in it or no list is found. What is behind a # that is
+// in no file's name picks an image.
+const archiveScript = `file=$1
+[ -e "$file" ] || case $file in *#*) file=${file%#*} ;; esac
+[ -e "$file" ] || exit 0
+[ -r "$file" ] || { echo "$file: permission denied" >&2; exit 1; }
+[ -f "$file" ] || { echo "$file is no file" >&2; exit 1; }
+case $(od -An -tx1 -N2 "$file" | tr -d ' ') in
+1f8b) manifest=$(gzip -dc <"$file" 2>/dev/null | tar -xOf - manifest.json ./manifest.json 2>/dev/null) ;;
+*) manifest=$(tar -xOf "$file" manifest.json ./manifest.json 2>/dev/null) ;;
 esac
-echo "== size"
-wc -c <"$1"
+printf '== file %s\n== size\n' "$file"
+wc -c <"$file"
 echo "== manifest"
 printf '%s\n' "$manifest"
 case $manifest in
-*"${2:-none}"*) echo "== sha256"; sha256sum <"$1" ;;
+'' | *"${2:-none}"*) echo "== sha256"; sha256sum <"$file" ;;
 esac`
 
 // readArchive looks at an archive on a host. It sums the file up only when the
@@ -50,7 +56,10 @@ func readArchive(ctx context.Context, env *module.Env, path, id string) (archive
 	for _, section := range strings.Split("\n"+out.Stdout, "\n== ")[1:] {
 		head, body, _ := strings.Cut(section, "\n")
 		body = strings.TrimSpace(body)
-		switch head {
+		word, rest, _ := strings.Cut(head, " ")
+		switch word {
+		case "file":
+			a.path, a.pick = rest, strings.TrimPrefix(strings.TrimPrefix(path, rest), "#")
 		case "size":
 			a.exists = true
 			if a.size, err = strconv.ParseInt(body, 10, 64); err != nil {
