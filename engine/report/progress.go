@@ -99,14 +99,17 @@ func (t *Text) forget(address string) {
 const worthTelling = 1 << 20
 
 // transfers is "214.0 MiB in 18.2 s (11.8 MiB/s)", with the verb of each if
-// there are several.
-func transfers(all []event.Transfer) string {
+// there are several. What the summary has said already is left out.
+func transfers(all []event.Transfer, summary string) string {
 	var told []string
 	for _, one := range all {
 		if one.Bytes < worthTelling {
 			continue
 		}
 		text := fmt.Sprintf("%s in %s", size(one.Bytes), seconds(one.Seconds))
+		if len(all) == 1 && strings.Contains(summary, size(one.Bytes)) {
+			text = "in " + seconds(one.Seconds)
+		}
 		if one.Seconds > 0.01 {
 			text += fmt.Sprintf(" (%s/s)", size(int64(float64(one.Bytes)/one.Seconds)))
 		}

@@ -119,3 +119,12 @@ func same(t *testing.T, name, got string) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), got)
 }
+
+func TestTransfersSayWhatTheSummaryDoesNot(t *testing.T) {
+	save, send := event.Transfer{Verb: "save", Bytes: 700 << 20, Seconds: 3.5}, event.Transfer{Verb: "send", Bytes: 214 << 20, Seconds: 18.2}
+	small := event.Transfer{Bytes: 61, Seconds: 0.1}
+	require.Equal(t, "in 18.2 s (11.8 MiB/s)", transfers([]event.Transfer{send}, "send 214.0 MiB of 1.1 GiB"))
+	require.Equal(t, "214.0 MiB in 18.2 s (11.8 MiB/s)", transfers([]event.Transfer{send}, "send 2 of 7 layers"))
+	require.Equal(t, "save: 700.0 MiB in 3.50 s (200.0 MiB/s), send: 214.0 MiB in 18.2 s (11.8 MiB/s)", transfers([]event.Transfer{save, send}, "send 214.0 MiB"))
+	require.Empty(t, transfers([]event.Transfer{small}, ""))
+}

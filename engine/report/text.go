@@ -86,7 +86,7 @@ func (t *Text) printFinished(f event.StepFinished) {
 	switch f.Status {
 	case event.Changed, event.Destroyed:
 		note := f.Summary
-		if text := transfers(f.Transfers); text != "" {
+		if text := transfers(f.Transfers, f.Summary); text != "" {
 			note += " · " + text
 		}
 		if f.Proved {

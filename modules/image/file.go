@@ -23,10 +23,10 @@ type archiveFile struct {
 }
 
 // archiveScript reads the list of images out of an archive, and sums up the
-// file if the image $2 is in it or no list is found. What is behind a # that is
-// in no file's name picks an image.
+// file if the image $2 is in it or no list is found. Without $2, what is behind
+// a # that is in no file's name picks an image.
 const archiveScript = `file=$1
-[ -e "$file" ] || case $file in *#*) file=${file%#*} ;; esac
+[ -n "$2" ] || [ -e "$file" ] || case $file in *#*) file=${file%#*} ;; esac
 [ -e "$file" ] || exit 0
 [ -r "$file" ] || { echo "$file: permission denied" >&2; exit 1; }
 [ -f "$file" ] || { echo "$file is no file" >&2; exit 1; }
