@@ -2,6 +2,9 @@ package image
 
 import (
 	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -281,5 +284,77 @@ func TestLinesThatCannotRunAreReportedAndTheRestIsCompared(t *testing.T) {
 			require.Contains(t, differences[0], "RUN grep mirror /etc/hosts || { echo no mirror; exit 7; }")
 			require.Contains(t, differences[0], "cannot run here (no mirror)")
 		})
+	}
+}
+
+var drawnImages = flag.Int("drawn", 2, "how many images of random instructions are rebuilt with each builder")
+
+// drawn is a Dockerfile of random instructions, with what the builder is given
+// for its arguments.
+func drawn(r *rand.Rand) (text string, args []string) {
+	value := func() string {
+		return []string{"1", `"two words"`, `"a=b c=d"`, `"\"quoted\" \$x"`, `'single $quoted'`, "a\\ b", `""`, "$A", "${A:-none}/x"}[r.IntN(9)]
+	}
+	name := func() string { return []string{"A", "B", "C_D", "PG_MAJOR", "PATHS"}[r.IntN(5)] }
+	list := func() string {
+		return []string{`["a", "b c"]`, `["/bin/sh", "-c", "echo \"$0\" | cat"]`, "echo one two", `exec "$@"`, "[]"}[r.IntN(5)]
+	}
+	text = "FROM recover-base:1\n"
+	for n := range 14 + r.IntN(6) {
+		switch r.IntN(15) {
+		case 0:
+			text += "ENV " + name() + "=" + value() + " X" + name() + "=" + value() + "\n"
+		case 1:
+			text += "LABEL " + name() + "=" + value() + " org.example." + name() + "=" + value() + "\n"
+		case 2, 3:
+			arg := name()
+			text += "ARG " + arg + []string{"", "=" + value()}[r.IntN(2)] + "\n"
+			if r.IntN(2) == 0 {
+				args = append(args, "--build-arg", arg+"="+[]string{"1", "x y", "p=q r", ""}[r.IntN(4)])
+			}
+		case 4, 5:
+			text += fmt.Sprintf("RUN mkdir -p /d%d   && echo \"$A  $B\" > /d%d/a   && if [ -n \"$PG_MAJOR\" ]; then echo  $PG_MAJOR > /d%d/b; fi\n", n, n, n)
+		case 6:
+			text += fmt.Sprintf("RUN [\"mkdir\", \"/e%d\"]\n", n)
+		case 7:
+			text += []string{"COPY f /f1\n", "COPY f sub /both/\n", "COPY sub /sub/\n", "COPY --chown=26:7 sub /owned\n", "ADD sub /sub\n", "COPY f* /star/\n"}[r.IntN(6)]
+		case 8:
+			text += []string{"WORKDIR /w\n", "WORKDIR x\n", "USER 26:0\n", "USER root\n", "STOPSIGNAL SIGQUIT\n"}[r.IntN(5)]
+		case 9:
+			text += "CMD " + list() + "\n"
+		case 10:
+			text += "ENTRYPOINT " + list() + "\n"
+		case 11:
+			text += []string{"VOLUME /v1 /v2\n", "VOLUME [\"/v 3\"]\n", "EXPOSE 5432 80/udp\n", "EXPOSE 9000-9002\n"}[r.IntN(4)]
+		case 12:
+			text += []string{"HEALTHCHECK --interval=5s --retries=2 CMD echo \"a b\" || exit 1\n", "HEALTHCHECK CMD [\"x\", \"y z\"]\n", "HEALTHCHECK NONE\n"}[r.IntN(3)]
+		case 13:
+			text += []string{"SHELL [\"/bin/sh\", \"-ec\"]\n", "SHELL [\"/bin/sh\", \"-c\"]\n"}[r.IntN(2)]
+		case 14:
+			text += "ONBUILD RUN echo " + name() + "\n"
+		}
+	}
+	return text, args
+}
+
+func TestAnyImageBuildsItsTwin(t *testing.T) {
+	for name, b := range builders(t) {
+		recoverBase(t, at(t, "builder"))
+		for seed := range uint64(*drawnImages) {
+			t.Run(fmt.Sprintf("%s %d", name, seed), func(t *testing.T) {
+				text, args := drawn(rand.New(rand.NewPCG(seed, 7)))
+				dir := folder(t, map[string]string{"Dockerfile": text, "f": "f", "sub/a": "a", "sub/deep/b": "b", "sub/l": "-> a"})
+				tag := fmt.Sprintf("recover-drawn-%s:%d", name, seed)
+				buildDir(t, b, tag, dir, append(args, "--network", "none")...)
+				to := filepath.Join(t.TempDir(), "out")
+				out := on[Recover](t, b, `image = "`+tag+`"
+					to      = "`+to+`"
+					network = "none"
+					verify  = true`).Converge(module.Create)
+				have, err := os.ReadFile(filepath.Join(to, "Dockerfile"))
+				require.NoError(t, err)
+				require.Empty(t, words(out.GetAttr("differences")), "%s\n%s became\n%s", args, text, have)
+			})
+		}
 	}
 }
