@@ -227,6 +227,40 @@ func TestAPullThatIsCutLeavesTheNodeAsItWas(t *testing.T) {
 	}
 }
 
+func TestAPullThatFillsTheDiskNamesNothing(t *testing.T) {
+	b := at(t, "builder")
+	small := smallDocker(t)
+	files := layered("pulls too much")
+	files["lower"] = strings.Repeat("once as it comes, once unpacked\n", 14<<20/32)
+	image(t, b, "pull-fills:1", files)
+	_, err := pulled(t, small, b, `image = "pull-fills:1"`)
+	require.ErrorContains(t, err, "the disk is full")
+	require.Empty(t, small.do(t, "docker", "image", "ls", "--all", "--quiet"))
+}
+
+func TestAnEngineThatEndsUnderAPullIsExplained(t *testing.T) {
+	b := at(t, "builder")
+	image(t, b, "pull-ends:1", sized("pull ends"))
+	require.NoError(t, startDocker("victim"))
+	victim := engines.run[len(engines.run)-1]
+	engines.run = engines.run[:len(engines.run)-1]
+	end := sync.OnceFunc(func() {
+		_ = victim.Process.Kill()
+		_ = victim.Wait()
+	})
+	t.Cleanup(end)
+	step := ship(t, at(t, "victim"), b, `image = "pull-ends:1"`)
+	s := step.Module().(*Ship)
+	_, err := s.Check(t.Context(), step.Env())
+	require.NoError(t, err)
+	img, err := fetch(t.Context(), step.Env(), s.source, s.info)
+	require.NoError(t, err)
+	step.Env().Progress = func(int64, int64, string) { go end() }
+	err = s.pull(t.Context(), step.Env(), img)
+	require.ErrorContains(t, err, "pull docker.io/library/pull-ends:1 into docker of test: ")
+	require.ErrorContains(t, err, "went away meanwhile")
+}
+
 func TestTwoPullsToOneNodeAtOnce(t *testing.T) {
 	b := at(t, "builder")
 	image(t, b, "twice:1", sized("twice"))

@@ -94,6 +94,8 @@ var refusals = []struct {
 		"the registry %s refuses these credentials", "check registry_user and registry_password, and the rights of that user to the project"},
 	{[]string{"no such host", "connection refused", "i/o timeout", "no route to host", "deadline exceeded"}, "the registry %s cannot be reached from there",
 		`check its name and port, and the firewalls in between; with via = "star" the node needs no registry`},
+	{[]string{"unexpected eof", "transport is closing", "connection reset"}, "the engine, or the registry %s, went away meanwhile",
+		"see whether the engine runs there (systemctl status docker containerd), then apply again"},
 }
 
 func explainPull(exit *conn.ExitError, what, host string) error {
