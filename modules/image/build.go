@@ -217,4 +217,3 @@ func (b *Build) command(how buildEngine, want *buildPlan) []string {
 	}
 	return append(args, "-")
 }
-

@@ -132,20 +132,21 @@ func (s *buildStep) place() string {
 	return strings.TrimSpace(fmt.Sprintf("%s %d/%d", s.stage, s.n, s.of))
 }
 
-// progress counts over the stages that have begun.
+// progress counts over the stages that have begun. A stage is as far as its last
+// finished step: those of two stages that are the same BuildKit shows once.
 func (l *buildLog) progress() {
-	done, of := int64(0), map[string]int64{}
+	done, of := map[string]int64{}, map[string]int64{}
 	for _, s := range l.steps {
 		of[s.stage] = s.of
 		if s.done {
-			done++
+			done[s.stage] = max(done[s.stage], s.n)
 		}
 	}
-	total := int64(0)
-	for _, n := range of {
-		total += n
+	var now, total int64
+	for stage, n := range of {
+		now, total = now+done[stage], total+n
 	}
-	l.env.Progress(done, total, "steps")
+	l.env.Progress(now, total, "steps")
 }
 
 // find is the line of the Dockerfile that a step of BuildKit comes from: that
@@ -195,6 +196,7 @@ var faults = []struct {
 	{regexp.MustCompile(`OCI runtime create failed`), "a RUN line could not be started", "see whether the image has the program that it starts, /bin/sh by default"},
 	{regexp.MustCompile(`returned a non-zero code: \d+|did not complete successfully: exit code: \d+|executor failed running .*: exit code: \d+`), "a RUN line failed", "see the output of its command above"},
 	{regexp.MustCompile(`(?i)(copy|add) failed|failed to calculate checksum of ref|failed to compute cache key`), "a file to copy is not in the context", "put it there, or see whether .dockerignore leaves it out"},
+	{regexp.MustCompile(`unexpected EOF|Error processing tar file`), "the context did not arrive whole", "apply again; if it stays so, look at the connection and at the engine's disk"},
 	{regexp.MustCompile(`(?i)dockerfile parse error|unknown instruction`), "the Dockerfile is not valid", "correct the line that is named above"},
 }
 
