@@ -42,17 +42,21 @@ func fleetCommand(lab layout.Lab) *cobra.Command {
 	cmd := &cobra.Command{Use: "fleet", Short: "Plain nodes behind shaped links, to measure how images travel", Long: fleetManual}
 	cmd.AddCommand(fleetUpCommand(lab), fleetDownCommand(lab), sshCommand(lab), fleetExecCommand(lab), fleetLinksCommand(lab),
 		printCommand(lab, "file", "Print the path of fleet.json, which tells a program all it needs", fleet.File(lab)))
-	for _, verb := range []struct{ name, short string }{
-		{"kill", "Kill nodes as a power cut does; fleet up brings them back with their disks"},
-		{"pause", "Make nodes stand still: their connections stay open and silent"},
-		{"unpause", "Let paused nodes go on"},
+	f := fleet.Fleet{Lab: lab, Engine: docker.New(lab)}
+	for _, verb := range []struct {
+		name, short string
+		do          func(ctx context.Context, nodes ...string) error
+	}{
+		{"kill", "Kill nodes as a power cut does; fleet up brings them back with their disks", f.Kill},
+		{"pause", "Make nodes stand still: their connections stay open and silent", f.Pause},
+		{"unpause", "Let paused nodes go on", f.Unpause},
 	} {
 		cmd.AddCommand(&cobra.Command{Use: verb.name + " NODE...", Short: verb.short, Args: cobra.MinimumNArgs(1),
-			RunE: func(cmd *cobra.Command, names []string) error {
+			RunE: func(cmd *cobra.Command, nodes []string) error {
 				if _, err := fleet.Read(lab); err != nil {
 					return err
 				}
-				return fleet.Fleet{Lab: lab, Engine: docker.New(lab)}.Signal(cmd.Context(), verb.name, names...)
+				return verb.do(cmd.Context(), nodes...)
 			}})
 	}
 	return cmd

@@ -19,7 +19,7 @@ const (
 	// Headers, SSH's own, acknowledgements of a stream that is not cut: part of its bytes.
 	overhead = 0.02
 	// A connection that has carried more than this is one of those that carry the image.
-	carrying = 1 << 20
+	carrying = 256 << 10
 	// Most cuts hit connections that carry the image, since a cut of an idle one costs nothing.
 	carryingShare = 0.8
 )

@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/adbsql/antdbctl/lab/docker"
 	"github.com/adbsql/antdbctl/lab/layout"
 	"github.com/adbsql/antdbctl/lab/node"
+	"github.com/adbsql/antdbctl/lab/proc"
 )
 
 const (
@@ -109,8 +111,34 @@ func Read(lab layout.Lab) (Site, error) {
 	return site, nil
 }
 
-// Signal does something to nodes that docker has a verb for: kill, pause, unpause.
-func (f Fleet) Signal(ctx context.Context, verb string, names ...string) error {
+// Kill ends nodes as a power cut does: first the link goes, so that no connection of theirs is closed, then the machine.
+func (f Fleet) Kill(ctx context.Context, names ...string) error {
+	links, err := f.links(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		if !slices.Contains(names, l.Machine) {
+			continue
+		}
+		if _, err := proc.Run(ctx, "ip", "link", "set", l.end, "down"); err != nil {
+			return err
+		}
+	}
+	return f.signal(ctx, "kill", names)
+}
+
+// Pause makes nodes stand still: their connections stay open and silent.
+func (f Fleet) Pause(ctx context.Context, names ...string) error {
+	return f.signal(ctx, "pause", names)
+}
+
+// Unpause lets paused nodes go on.
+func (f Fleet) Unpause(ctx context.Context, names ...string) error {
+	return f.signal(ctx, "unpause", names)
+}
+
+func (f Fleet) signal(ctx context.Context, verb string, names []string) error {
 	_, err := f.Engine.Do(ctx, append([]string{verb}, names...)...)
 	return err
 }

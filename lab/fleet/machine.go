@@ -43,7 +43,7 @@ func (f Fleet) writeFiles(n layout.Node, keys node.SSHKeys) error {
 func (f Fleet) start(ctx context.Context, n layout.Node) error {
 	machine := node.Machine{Lab: f.Lab, Node: n, Engine: f.Engine, Owner: f.Owner}
 	if f.state(ctx, n.Name) == "paused" {
-		if err := f.Signal(ctx, "unpause", n.Name); err != nil {
+		if err := f.Unpause(ctx, n.Name); err != nil {
 			return err
 		}
 	}
