@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -164,12 +165,20 @@ func (f *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close stops listening. Connections that were accepted go on.
+// Close stops listening. Connections that were accepted go on. A host that does
+// not answer is not waited for: it hears of it, or is lost.
 func (f *listener) Close() error {
 	var err error
 	f.once.Do(func() {
 		close(f.closed)
-		if err = f.Listener.Close(); f.link.isLost() {
+		stopped := make(chan error, 1)
+		go func() { stopped <- f.Listener.Close() }()
+		select {
+		case err = <-stopped:
+		case <-f.link.lost:
+		case <-time.After(grace):
+		}
+		if f.link.isLost() {
 			err = nil
 		}
 		<-f.ended

@@ -133,3 +133,16 @@ func TestListeningStopsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	s.Thaw()
 }
+
+func TestAListenerOfAHostThatStandsStillIsClosed(t *testing.T) {
+	s := conntest.StartSSH(t, conntest.SSHOptions{})
+	l, err := listen(t, opener(s.Target(""), s.Settings)(t))
+	require.NoError(t, err)
+	s.Freeze()
+	start := time.Now()
+	require.NoError(t, l.Close())
+	require.Less(t, time.Since(start), 10*time.Second)
+	_, err = l.Accept()
+	require.ErrorIs(t, err, net.ErrClosed)
+	s.Thaw()
+}
