@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -140,6 +141,9 @@ func TestAnIndexOfPlatformsGivesTheOneThatIsThere(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, arm.id(), img.ID)
 	require.Equal(t, []string{"docker.io/library/x:1"}, img.Names)
+	mine, err := read(t, fresh(t), tarOf(files...), "x:1")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"amd64": amd.id(), "arm64": arm.id()}[runtime.GOARCH], mine.ID, "of this machine")
 	_, err = read(t, s, tarOf(files...), "y:1")
 	require.Contains(t, remedy(t, err), "docker.io/library/x:1 (linux/arm64/v8)")
 	holds(t, s, arm)
