@@ -180,7 +180,9 @@ func (j *job) change(ctx context.Context, change module.Change, done *event.Step
 	if j.Step.Entry.ReadOnly {
 		return fmt.Errorf("bug in %s: a read-only module wants to %s", j.Step.Entry.Name, change.Summary)
 	}
-	if err := j.mod.Apply(ctx, j.env); err != nil {
+	err := j.mod.Apply(ctx, j.env)
+	j.moved.phase("")
+	if err != nil {
 		j.made = j.made || change.Action == module.Create && j.left(ctx, err)
 		return err
 	}

@@ -25,9 +25,14 @@ type transfers struct {
 	all   []event.Transfer
 }
 
+// phase ends the phase before; what came after its last byte, such as bringing
+// it to the disk, is part of it.
 func (t *transfers) phase(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if n := len(t.all) - 1; n >= 0 && !t.fresh {
+		t.all[n].Seconds += t.clock().Sub(t.began).Seconds()
+	}
 	t.verb, _, _ = strings.Cut(name, " ")
 	t.began, t.fresh = t.clock(), true
 }

@@ -18,14 +18,14 @@ func TestTransfersAddUpByVerb(t *testing.T) {
 	}
 	at(0, func() { moved.phase("save") })
 	at(2, func() { moved.progress(100, "B") })
-	at(3, func() { moved.phase("send layer 1 of 2") })
+	at(3, func() { moved.phase("send layer 1 of 2") }) // the last second was the disk's
 	at(5, func() { moved.progress(40, "B") })
 	at(6, func() { moved.phase("send layer 2 of 2") })
 	at(7, func() { moved.progress(30, "B") })
 	at(9, func() { moved.progress(50, "B") })
 	at(9, func() { moved.progress(3, "steps") })
 	at(10, func() { moved.phase("load") })
-	require.Equal(t, []event.Transfer{{Verb: "save", Bytes: 100, Seconds: 2}, {Verb: "send", Bytes: 90, Seconds: 5}}, moved.list())
+	require.Equal(t, []event.Transfer{{Verb: "save", Bytes: 100, Seconds: 3}, {Verb: "send", Bytes: 90, Seconds: 7}}, moved.list())
 }
 
 func TestATransferThatGoesOnCountsOnlyWhatItMoved(t *testing.T) {
