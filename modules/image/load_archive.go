@@ -165,6 +165,7 @@ func (l *Load) through(ctx context.Context, env *module.Env) error {
 	body := &progressReader{io.NewSectionReader(cargo, 0, cargo.Size()), env, cargo.Size(), 0}
 	_, err = feed(ctx, env, cmd, func(w io.Writer) error {
 		_, err := io.Copy(w, body)
+		env.Phase("load")
 		return err
 	})
 	return err
