@@ -133,7 +133,7 @@ func (s *SSHServer) describe() {
 	for _, line := range s.opts.Config {
 		fmt.Fprintln(&config, line)
 	}
-	fmt.Fprintf(&config, "HostKey %s\nAuthorizedKeysFile %s/authorized_keys\nPidFile none\nUsePAM %s\n", s.HostKey, s.dir, yes(s.opts.Users))
+	fmt.Fprintf(&config, "HostKey %s\nAuthorizedKeysFile %s/authorized_keys .ssh/authorized_keys\nPidFile none\nUsePAM %s\n", s.HostKey, s.dir, yes(s.opts.Users))
 	fmt.Fprintf(&config, "StrictModes no\nPermitRootLogin yes\nPrintMotd no\nMaxStartups 200\nLogLevel VERBOSE\n")
 	if !s.opts.NoSFTP {
 		fmt.Fprintln(&config, "Subsystem sftp internal-sftp")
