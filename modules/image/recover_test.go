@@ -153,9 +153,9 @@ func TestRecoveredArchiveOfBuildahBuildsItsTwin(t *testing.T) {
 	b := at(t, "builder")
 	recoverBase(t, b)
 	dir := everythingDir(t)
-	archive := buildahArchive(t, b, dir)
-	for name, b := range builders(t) {
+	for name, layers := range map[string]string{"a layer a line": "--layers=true", "one layer": "--layers=false"} {
 		t.Run(name, func(t *testing.T) {
+			archive := buildahArchive(t, b, dir, layers)
 			to := filepath.Join(t.TempDir(), "out")
 			out := on[Recover](t, b, `archive = "`+archive+`"
 				to      = "`+to+`"
@@ -172,7 +172,7 @@ func TestRecoveredArchiveOfBuildahBuildsItsTwin(t *testing.T) {
 
 // buildahArchive builds a folder with buildah, and gives the archive of the
 // image.
-func buildahArchive(t *testing.T, b place, dir string) string {
+func buildahArchive(t *testing.T, b place, dir, layers string) string {
 	t.Helper()
 	work := t.TempDir()
 	b.do(t, "docker", "image", "save", "--output", work+"/base.tar", "recover-base:1")
@@ -188,7 +188,7 @@ func buildahArchive(t *testing.T, b place, dir string) string {
 		_ = exec.Command("buildah", "--root", work+"/root", "--runroot", work+"/run", "rm", "--all").Run()
 	})
 	buildah("pull", "docker-archive:"+work+"/base.tar")
-	buildah("bud", "--isolation", "chroot", "--layers", "--format", "docker", "--build-arg", "NODEF=nd", "--build-arg", "W=x y=z",
+	buildah("bud", "--isolation", "chroot", layers, "--format", "docker", "--build-arg", "NODEF=nd", "--build-arg", "W=x y=z",
 		"--build-context", "recover-base:1=container-image://localhost/recover-base:1", "--tag", "recover-buildah:1", ".")
 	buildah("push", "recover-buildah:1", "docker-archive:"+work+"/out.tar:recover-buildah:1")
 	return work + "/out.tar"

@@ -17,6 +17,7 @@ type reader struct {
 	env      map[string]string // values at the end, where known
 	labels   map[string]string
 	declared map[string]bool     // names of ARG rows so far
+	all      bool                // no RUN row has others: only old versions of buildah list more
 	seen     map[string][]string // values of build arguments, where a shell ends them
 }
 
@@ -31,6 +32,7 @@ func Read(rows []Row, config *v1.Config) []Step {
 			r.env[name] = value
 		}
 	}
+	r.all = slices.ContainsFunc(rows, func(row Row) bool { return strings.HasPrefix(row.Comment, "FROM ") || manyArgs.MatchString(row.By) })
 	r.seen = map[string][]string{}
 	first := *r
 	first.declared = map[string]bool{}
@@ -62,6 +64,9 @@ var (
 	nop             = regexp.MustCompile(`(?s)^((?:/|cmd |powershell )[^#\n]*?) #\(nop\) ( ?)([A-Za-z]+)(?: (.*))?$`)
 	knownShell      = regexp.MustCompile(`^((?:/usr)?/bin/(?:ba|da|a|z|k)?sh(?: -[a-z]+| -o [a-z]+)* -[a-z]*c) `)
 )
+
+// manyArgs is how buildah has printed ARG since 1.23: all names so far.
+var manyArgs = regexp.MustCompile(`#\(nop\) ARG [A-Za-z_][A-Za-z0-9_]* [A-Za-z_][A-Za-z0-9_ ]*$`)
 
 const buildkitMark = " # buildkit"
 
@@ -206,7 +211,7 @@ func (r *reader) run(s *Step, text string) {
 				shells = append(shells, known)
 			}
 		}
-		a, ok := parseArguments(text, shells, r.declared, s.Dialect == Buildah && strings.HasPrefix(s.Row.Comment, "FROM "), r.seen)
+		a, ok := parseArguments(text, shells, r.declared, s.Dialect == Buildah && r.all, r.seen)
 		if !ok {
 			s.Verb, s.Text = "", text
 			s.guess("the build arguments of this row cannot be told from its command")

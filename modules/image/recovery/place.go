@@ -105,7 +105,7 @@ func (p *placer) placeholder(s *history.Step) {
 			name += "/" + own.Sum[:12]
 		}
 		name = p.claim(name)
-		s.Guesses = append(s.Guesses, fmt.Sprintf("the history has but a checksum of this %s, %s; the name of the source is made up", own.Kind, own.Sum[:12]))
+		s.Guesses = append(s.Guesses, fmt.Sprintf("the name of the source is made up: the history has only its checksum, %s:%s", own.Kind, own.Sum[:12]))
 		own.Sources = []string{name}
 	}
 	for _, source := range own.Sources {
@@ -120,11 +120,11 @@ func (p *placer) claim(name string) string {
 	for n := 1; ; n++ {
 		free := name
 		if n > 1 {
-			head, rest, deep := strings.Cut(name, "/")
-			if free = fmt.Sprintf("%s%d", head, n); deep {
-				free += "/" + rest
-			} else if ext := path.Ext(name); ext != "" {
-				free = fmt.Sprintf("%s%d%s", strings.TrimSuffix(name, ext), n, ext)
+			if bare, ok := strings.CutSuffix(name, ".tar"); ok {
+				free = fmt.Sprintf("%s-%d.tar", bare, n)
+			} else {
+				head, rest, _ := strings.Cut(name, "/")
+				free = fmt.Sprintf("%s-%d/%s", head, n, rest)
 			}
 		}
 		if !p.taken(free) {

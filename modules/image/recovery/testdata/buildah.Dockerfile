@@ -3,7 +3,7 @@
 #
 # The history has no files. Put these beside this Dockerfile before you build:
 #   files/opt/bin  (COPY /opt/bin)
-#   files2/opt/bin/ad021b4e2a94  (COPY /opt/bin/)
+#   files-2/opt/bin/ad021b4e2a94  (COPY /opt/bin/)
 #   files/opt/multi  (COPY /opt/multi/)
 #   files/opt/yq2  (ADD /opt/yq2)
 
@@ -24,19 +24,16 @@ RUN echo hi > /hi && mkdir -p /opt/x && touch "/opt/x/${V}"
 
 RUN ["mkdir", "/opt/exec form"]
 
-# guess: the history has but a checksum of this dir, 36a21d227ef4; the name of the source is made up
+# guess: the name of the source is made up: the history has only its checksum, dir:36a21d227ef4
 COPY files/opt/bin /opt/bin
 
-# guess: the history has but a checksum of this file, ad021b4e2a94; the name of the source is made
-#        up
-COPY files2/opt/bin/ad021b4e2a94 /opt/bin/
+# guess: the name of the source is made up: the history has only its checksum, file:ad021b4e2a94
+COPY files-2/opt/bin/ad021b4e2a94 /opt/bin/
 
-# guess: the history has but a checksum of this multi, f2428fbe5a91; the name of the source is made
-#        up
+# guess: the name of the source is made up: the history has only its checksum, multi:f2428fbe5a91
 COPY files/opt/multi /opt/multi/
 
-# guess: the history has but a checksum of this file, 7f0e898a14ec; the name of the source is made
-#        up
+# guess: the name of the source is made up: the history has only its checksum, file:7f0e898a14ec
 ADD files/opt/yq2 /opt/yq2
 
 WORKDIR /work

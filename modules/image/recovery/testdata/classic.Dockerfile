@@ -3,7 +3,7 @@
 #
 # The history has no files. Put these beside this Dockerfile before you build:
 #   files/opt/bin  (COPY /opt/bin)
-#   files2/opt/bin/6985ee8ea746  (COPY /opt/bin/)
+#   files-2/opt/bin/6985ee8ea746  (COPY /opt/bin/)
 #   files/opt/multi  (COPY /opt/multi/)
 #   files/opt/yq2  (ADD /opt/yq2)
 
@@ -29,19 +29,16 @@ RUN echo hi > /hi && mkdir -p /opt/x && touch "/opt/x/${V}"
 #        looks like two
 RUN ["mkdir", "/opt/exec", "form"]
 
-# guess: the history has but a checksum of this dir, 9cbf3b8c13d5; the name of the source is made up
+# guess: the name of the source is made up: the history has only its checksum, dir:9cbf3b8c13d5
 COPY files/opt/bin /opt/bin
 
-# guess: the history has but a checksum of this file, 6985ee8ea746; the name of the source is made
-#        up
-COPY --chown=26:0 files2/opt/bin/6985ee8ea746 /opt/bin/
+# guess: the name of the source is made up: the history has only its checksum, file:6985ee8ea746
+COPY --chown=26:0 files-2/opt/bin/6985ee8ea746 /opt/bin/
 
-# guess: the history has but a checksum of this multi, 4a14f7f2fe24; the name of the source is made
-#        up
+# guess: the name of the source is made up: the history has only its checksum, multi:4a14f7f2fe24
 COPY files/opt/multi /opt/multi/
 
-# guess: the history has but a checksum of this file, 6985ee8ea746; the name of the source is made
-#        up
+# guess: the name of the source is made up: the history has only its checksum, file:6985ee8ea746
 ADD files/opt/yq2 /opt/yq2
 
 WORKDIR /work
