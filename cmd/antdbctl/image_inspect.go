@@ -21,6 +21,7 @@ type imageView struct {
 	file    string
 	files   string
 	program string
+	symbols []string
 	waste   bool
 }
 
@@ -46,7 +47,7 @@ Exit code 0: shown. 1: no such image or archive, damaged, or no such file in it.
   antdbctl image inspect antdb-ha.tar.gz --waste
   antdbctl image inspect antdb-ha.tar.gz --layer 17
   antdbctl image inspect antdb-ha:1 --files '/usr/pgsql-11/lib/**/*.so'
-  antdbctl image inspect antdb-ha:1 --elf /usr/pgsql-11/lib/pgaudit.so
+  antdbctl image inspect antdb-ha:1 --elf /usr/pgsql-11/lib/pgaudit.so --symbol Pg_magic_func
   antdbctl image inspect antdb-ha:1 --file /opt/cpm/conf/postgres-ha-initdb.yaml
   antdbctl image inspect antdb-ha:1 --json | jq '.history[] | select(.wasted > 1e6)'`,
 		Args: cobra.ExactArgs(1),
@@ -57,6 +58,7 @@ Exit code 0: shown. 1: no such image or archive, damaged, or no such file in it.
 	flags.StringVar(&v.file, "file", "", "write the file at `path` in the image to standard output")
 	flags.StringVar(&v.files, "files", "", "list the files that a `pattern` names")
 	flags.StringVar(&v.program, "elf", "", "show what the program or library at `path` needs and lacks")
+	flags.StringSliceVar(&v.symbols, "symbol", nil, "with --elf, say of a symbol's `name` whether it is defined or wanted; may be repeated")
 	flags.BoolVar(&v.waste, "waste", false, "list every wasted file")
 	c.MarkFlagsMutuallyExclusive("layer", "file", "files", "elf", "waste")
 	return c
@@ -66,8 +68,10 @@ func (a *app) inspectImage(c *cobra.Command, source string, v imageView) error {
 	m := &image.Inspect{Details: v.layer == 0 && v.file == "" && v.files == "" && v.program == ""}
 	m.Image, m.Archive = imageSource(source)
 	switch {
+	case v.program == "" && v.symbols != nil:
+		return errors.New("--symbol asks about the program of --elf: give both")
 	case v.program != "":
-		m.Symbols = map[string][]string{inImage(v.program): nil}
+		m.Symbols = map[string][]string{inImage(v.program): v.symbols}
 	case !m.Details:
 		m.Paths = []string{"/"} // so that the tree is read
 	}
@@ -85,7 +89,7 @@ func (a *app) inspectImage(c *cobra.Command, source string, v imageView) error {
 	case v.files != "":
 		return a.listImageFiles(m.Tree(), v.files)
 	case v.program != "":
-		return a.showProgram(inImage(v.program), m.Programs)
+		return a.showProgram(inImage(v.program), m.Programs, v.symbols)
 	case a.json:
 		return a.imageJSON(m)
 	case v.waste:

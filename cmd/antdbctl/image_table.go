@@ -186,6 +186,12 @@ func (a *app) configLines(c image.Config) {
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 		line("env", name+"="+c.Env[name])
 	}
+	if !a.verbose {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
+		line("label", name+"="+c.Labels[name])
+	}
 }
 
 // words are a command line that could be typed.
@@ -201,7 +207,7 @@ func words(list []string) string {
 }
 
 // showProgram shows what a program or library needs.
-func (a *app) showProgram(p string, all map[string]image.Program) error {
+func (a *app) showProgram(p string, all map[string]image.Program, symbols []string) error {
 	program := all[p]
 	if a.json {
 		return json.NewEncoder(a.stdout).Encode(program)
@@ -216,6 +222,9 @@ func (a *app) showProgram(p string, all map[string]image.Program) error {
 	}
 	for _, fault := range program.Missing {
 		fmt.Fprintf(a.stdout, "  %s %s\n", a.alarm("missing"), cut(fault, 4096))
+	}
+	for _, name := range symbols {
+		fmt.Fprintf(a.stdout, "  symbol  %s: %s\n", visibleName(name), program.Symbols[name])
 	}
 	if len(program.Missing) > 0 {
 		return exit{exitError}

@@ -70,6 +70,9 @@ type content struct {
 func (t *Tree) contents() []content {
 	var out []content
 	for i, l := range t.lost {
+		if l.now != nil && l.now.offset == l.meta.offset && t.Layers[l.now.layer].Digest == t.Layers[l.meta.layer].Digest {
+			continue // the same layer once more, which engines store once
+		}
 		out = append(out, content{l.meta, l.node, &t.lost[i]})
 	}
 	linked := map[*meta]bool{}

@@ -35,6 +35,13 @@ func TestWasteIsWhatNoPathLeadsToAndWhatIsThereTwice(t *testing.T) {
 	require.Equal(t, []int64{24001, 7000, 8000, 0}, w.Layers)
 }
 
+func TestALayerThatIsThereTwiceIsStoredOnce(t *testing.T) {
+	same := []string{"a " + strings.Repeat("a", 9000)}
+	w, err := read(t, same, same).Waste(t.Context(), nil)
+	require.NoError(t, err)
+	require.Zero(t, w.Bytes)
+}
+
 func TestHardLinksAreNoWaste(t *testing.T) {
 	tree := read(t, []string{"a " + strings.Repeat("a", 9000), "b => a"}, []string{".wh.a"})
 	w, err := tree.Waste(t.Context(), nil)
