@@ -45,7 +45,7 @@ func (*Build) Info() module.Info {
 		Name:    "image.build",
 		Summary: "Build a container image, unless nothing that goes into it has changed.",
 		Doc: `The context is read on this machine and streamed to where docker runs, so it need not be there. A .dockerignore is read
-as docker's own client reads it.
+as docker's own client reads it; folders called .antdbctl, where runs keep their records, are never sent.
 
 The image carries a label with a digest of the context's files, the Dockerfile, the arguments and labels, and the base
 images. While that digest is the same nothing is built; a tag that was moved away is only put back. File times, file

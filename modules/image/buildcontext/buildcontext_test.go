@@ -122,6 +122,11 @@ func TestDockerfileThatIsLeftOutAndCopied(t *testing.T) {
 	}
 }
 
+func TestRecordsOfRunsAreNoContext(t *testing.T) {
+	dir := folder(t, map[string]string{"Dockerfile": "FROM scratch\n", ".antdbctl/state.json": "{}", "runbooks/.antdbctl/state.json": "{}", "runbooks/a.hcl": ""})
+	require.Equal(t, []string{"Dockerfile", "runbooks", "runbooks/a.hcl"}, names(t, dir, "Dockerfile"))
+}
+
 func TestContextThatIsALink(t *testing.T) {
 	dir := folder(t, map[string]string{"real/Dockerfile": "FROM scratch\n", "real/a": "", "link": "-> real"})
 	require.Equal(t, []string{"Dockerfile", "a"}, names(t, filepath.Join(dir, "link"), "Dockerfile"))

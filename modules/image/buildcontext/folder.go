@@ -26,6 +26,10 @@ type Folder struct {
 	ignoreFile string // as messages call it
 }
 
+// stateDir is where runs keep their records, beside the runbook. It is no part
+// of any context: it changes with each run, and is nobody else's business.
+const stateDir = ".antdbctl"
+
 // outsideName is what a Dockerfile from outside the context is called inside.
 const outsideName = ".antdbctl.Dockerfile"
 
@@ -116,8 +120,8 @@ type Entry struct {
 // Walk calls fn for all that is sent, in an order that depends on the names
 // alone. The Dockerfile is always sent, for the engine needs it. The classic
 // builder drops it from the context when it is ignored, and for that it needs
-// the ignore file; see Spills for BuildKit. Sockets, pipes and devices are
-// never sent.
+// the ignore file; see Spills for BuildKit. Sockets, pipes, devices and the
+// records of runs are never sent.
 func (c *Folder) Walk(fn func(Entry) error) error {
 	w := walker{c: c, fn: fn}
 	err := filepath.WalkDir(c.Root, w.visit)
@@ -171,6 +175,9 @@ func (w *walker) visit(p string, d fs.DirEntry, err error) error {
 	}
 	if name == ".dockerignore" && w.c.outside != "" {
 		return nil // see hides
+	}
+	if d.IsDir() && d.Name() == stateDir {
+		return filepath.SkipDir
 	}
 	needed := name == w.c.Dockerfile || name == ".dockerignore" && w.c.ignore.out(w.c.Dockerfile)
 	out := !needed && w.c.ignore.out(name)
