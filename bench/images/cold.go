@@ -40,6 +40,7 @@ func (b *bench) coldRun(ctx context.Context, name, via string, nodes []host) (sp
 	if err != nil {
 		return span{}, err
 	}
+	before := b.fleet.processors()
 	out, err := b.ship(ctx, shipment{image: made, nodes: nodes, via: via, runtime: b.runtime})
 	if err != nil {
 		return span{}, err
@@ -47,6 +48,7 @@ func (b *bench) coldRun(ctx context.Context, name, via string, nodes []host) (sp
 	if out.failed != nil {
 		return span{}, out.failed
 	}
+	load := b.fleet.processors().since(before)
 	for _, n := range nodes {
 		if err := b.verify(ctx, n.Name, b.runtime, made); err != nil {
 			return span{}, err
@@ -54,8 +56,8 @@ func (b *bench) coldRun(ctx context.Context, name, via string, nodes []host) (sp
 	}
 	var s span
 	s.held, s.finished = out.span()
-	fmt.Printf("  %s, %d nodes: last node holds all after %.1f s, %.1f MB/s each; has loaded it after %.1f s (the slowest took %.1f s); whole run %.1f s\n",
-		via, len(nodes), seconds(s.held), float64(made.bytes)/1e6/seconds(s.held), seconds(s.finished), seconds(out.loads()), seconds(out.wall))
+	fmt.Printf("  %s, %d nodes: last node holds all after %.1f s, %.1f MB/s each; has loaded it after %.1f s (the slowest took %.1f s); whole run %.1f s; processors %s\n",
+		via, len(nodes), seconds(s.held), float64(made.bytes)/1e6/seconds(s.held), seconds(s.finished), seconds(out.loads()), seconds(out.wall), load)
 	return s, b.forget(ctx, made, nodes)
 }
 
