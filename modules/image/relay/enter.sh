@@ -1,31 +1,32 @@
 # Brings chunks from standard input into the station of its folder, when it is their turn.
 # usage: enter [now]: now ends who brings chunks already
+# Who brings them is not trusted. One process has the turn of a session, by the file turn.S; it is never given again.
 cd "${0%/*}" || exit 1
-IFS= read -r header || exit 0
+set -f
+header=$(dd bs=96 count=1 iflag=fullblock 2>/dev/null)
+[ -n "$header" ] || exit 0
 trap '' HUP
-[ "$1" = now ] && turn=now || turn=
+now=$1
 set -- $header
 seq=$2
-[ -z "$turn" ] || { read -r pid <turn/pid && kill -s KILL "$pid"; } 2>/dev/null
-tries=0
+case $seq in
+'' | *[!0-9]* | ?????????*) echo "that is no chunk" >&2; exit 2 ;;
+esac
 while :; do
 	session=0 next=0
-	read -r session next _ 2>/dev/null <state
+	read -r session next _ 2>/dev/null <state || [ -e lease ] || { echo "there is no station any more" >&2; exit 4; }
 	[ "$seq" -ge "$next" ] || { echo "the station has chunk $seq already" >&2; exit 3; }
-	if [ "$seq" = "$next" ] && [ -p "in.$session" ] && [ ! -e "used.$session" ]; then
-		# one at a time; who died in the middle does not count
-		if mkdir turn 2>/dev/null; then
-			echo $$ >turn/pid
-			break
-		fi
-		read -r pid 2>/dev/null <turn/pid && [ ! -d "/proc/$pid" ] && rm -rf turn
+	pid=
+	if read -r pid 2>/dev/null <"turn.$session"; then
+		[ "$now" != now ] || [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null
+		# who died before the first byte left the station waiting for it
+		[ -z "$pid" ] || [ -d "/proc/$pid" ] || [ ! -p "in.$session" ] || : <>"in.$session"
+	elif [ "$seq" = "$next" ] && [ -p "in.$session" ] && (set -C && echo $$ >"turn.$session") 2>/dev/null; then
+		break
 	fi
-	tries=$((tries + 1))
-	[ $tries -lt 600 ] && [ -e lease ] || { echo "chunk $seq never had its turn" >&2; exit 4; }
+	now=
 	sleep 0.1 2>/dev/null || sleep 1
 done
-: >"used.$session"
-rm -f "used.$((session - 1))"
 exec >"in.$session"
-printf '%s\n' "$header"
+printf '%-95s\n' "$header"
 exec cat

@@ -1,16 +1,14 @@
 package relay
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 // chunkSize is what a cut costs at most, and what a station keeps of the cargo
@@ -19,23 +17,44 @@ const chunkSize = 2 << 20
 
 func chunksOf(c Cargo) int { return int((c.Size() + chunkSize - 1) / chunkSize) }
 
-// frames reads as chunks from up to to of a cargo as stations take them, each
-// behind a line "chunk SEQ BYTES CODEC SHA256" about the bytes that follow.
+// frames reads as the chunks from next up to to of a cargo as stations take
+// them: behind a line "chunk SEQ BYTES CODEC SHA256" of 96 bytes come those that
+// it tells of. Whoever reads may still be at it when the feed has ended.
 type frames struct {
-	ctx   context.Context // ends a wait for room to compress
 	cargo Cargo
-	next  int
 	to    int
 	pack  *packer // nil sends as is
+	taken atomic.Int64
 
+	ctx  context.Context // ends a wait for room to compress
+	stop context.CancelFunc
+
+	mu   sync.Mutex
+	next int
 	head []byte
 	body io.Reader
-	room func() // gives back what the body takes
-	sent func(wire int64)
+	room func() // gives back what the body takes; nil for nothing
+	err  error  // why the cargo cannot be read
 }
 
+func newFrames(ctx context.Context, cargo Cargo, next, to int, pack *packer) *frames {
+	f := &frames{cargo: cargo, next: next, to: to, pack: pack}
+	f.ctx, f.stop = context.WithCancel(ctx)
+	f.taken.Store(time.Now().UnixNano())
+	return f
+}
+
+// lastTaken is when the link last took bytes.
+func (f *frames) lastTaken() time.Time { return time.Unix(0, f.taken.Load()) }
+
 func (f *frames) Read(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.taken.Store(time.Now().UnixNano())
 	for {
+		if f.ctx.Err() != nil {
+			return 0, context.Cause(f.ctx)
+		}
 		if len(f.head) > 0 {
 			n := copy(p, f.head)
 			f.head = f.head[n:]
@@ -44,15 +63,17 @@ func (f *frames) Read(p []byte) (int, error) {
 		if f.body != nil {
 			n, err := f.body.Read(p)
 			if n > 0 || err != io.EOF {
-				f.sent(int64(n))
 				return n, err
 			}
-			f.close()
+			f.leave()
 		}
 		if f.next >= f.to {
 			return 0, io.EOF
 		}
 		if err := f.open(); err != nil {
+			if f.ctx.Err() == nil {
+				f.err = err
+			}
 			return 0, err
 		}
 	}
@@ -78,13 +99,14 @@ func (f *frames) open() error {
 	if _, err := wire.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	f.head = fmt.Appendf(nil, "chunk %d %d %s %s\n", f.next, size, codec, hex.EncodeToString(sum.Sum(nil)))
+	f.head = fmt.Appendf(nil, "%-95s\n", fmt.Sprintf("chunk %d %d %s %s", f.next, size, codec, hex.EncodeToString(sum.Sum(nil))))
 	f.body = wire
 	f.next++
 	return nil
 }
 
-func (f *frames) close() {
+// leave gives back what the chunk at hand took.
+func (f *frames) leave() {
 	f.body = nil
 	if f.room != nil {
 		f.room()
@@ -92,81 +114,12 @@ func (f *frames) close() {
 	}
 }
 
-// packer compresses chunks as long as that saves time: it knows what
-// compressing costs and yields, and how fast the link takes bytes. Compression
-// of several feeds takes turns, which bounds its memory.
-type packer struct {
-	codec  string
-	always bool
-	rooms  chan struct{}
-	zstd   *zstd.Encoder
-
-	speed float64 // bytes a second that the compressor takes
-	ratio float64 // what it leaves of a byte
-	link  float64 // bytes a second that the link takes
-	since time.Time
-	last  int64 // bytes of the chunk before
-	count int
-}
-
-// probeEvery is how many chunks go uncompressed before it is tried again.
-const probeEvery = 16
-
-// chunk gives the chunk as it shall travel, and a function to call when it has.
-func (p *packer) chunk(ctx context.Context, plain *io.SectionReader) (io.ReadSeeker, string, func(), error) {
-	if p.last > 0 {
-		p.link = float64(p.last) / time.Since(p.since).Seconds()
-	}
-	p.count++
-	if !p.always && p.count > 1 && p.count%probeEvery != 0 && !p.pays() {
-		p.since, p.last = time.Now(), plain.Size()
-		return plain, "raw", nil, nil
-	}
-	select {
-	case p.rooms <- struct{}{}:
-	case <-ctx.Done():
-		return nil, "", nil, context.Cause(ctx)
-	}
-	began := time.Now()
-	packed, err := p.compress(plain)
-	p.since = time.Now()
-	if err != nil {
-		<-p.rooms
-		return nil, "", nil, fmt.Errorf("compress the cargo: %w", err)
-	}
-	p.speed = float64(plain.Size()) / p.since.Sub(began).Seconds()
-	p.ratio = float64(len(packed)) / float64(plain.Size())
-	if p.ratio > 0.97 {
-		<-p.rooms
-		p.last = plain.Size()
-		_, err := plain.Seek(0, io.SeekStart)
-		return plain, "raw", nil, err
-	}
-	p.last = int64(len(packed))
-	return bytes.NewReader(packed), p.codec, func() { <-p.rooms }, nil
-}
-
-// pays: the time to compress is less than what the bytes saved would take.
-func (p *packer) pays() bool {
-	return p.ratio <= 0.97 && (p.link == 0 || 1/p.speed < (1-p.ratio)/p.link)
-}
-
-func (p *packer) compress(plain *io.SectionReader) ([]byte, error) {
-	raw := make([]byte, plain.Size())
-	if _, err := plain.ReadAt(raw, 0); err != nil && err != io.EOF {
-		return nil, err
-	}
-	if p.codec == "zstd" {
-		return p.zstd.EncodeAll(raw, make([]byte, 0, len(raw)/2)), nil
-	}
-	var out bytes.Buffer
-	zip, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := zip.Write(raw); err != nil {
-		return nil, err
-	}
-	err = zip.Close()
-	return out.Bytes(), err
+// close ends the frames wherever they are, and tells what was wrong with the
+// cargo.
+func (f *frames) close() error {
+	f.stop()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.leave()
+	return f.err
 }

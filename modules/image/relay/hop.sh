@@ -1,7 +1,7 @@
 # Connects a station with the next one. The key comes on standard input.
 # usage: hop FOLDER HOST PORT USER HOSTKEY
 cd "$1" || exit 1
-read -r old 2>/dev/null <hop.pid && kill -s KILL -- "-$old" 2>/dev/null
+read -r old 2>/dev/null <hop.pid && kill -KILL "-$old" 2>/dev/null
 rm -f out hop.ready hop.taken hop.code hop.pid hop.key
 (umask 077 && cat >hop.key) || exit 1
 printf 'next %s\n' "$5" >hop.hosts
@@ -9,12 +9,14 @@ mkfifo out
 setsid sh -c 'echo $$ >hop.pid
 exec 3<>out # keeps the pipe open until the station has it
 {
-	ssh -T -F /dev/null -i hop.key -p "$3" -o BatchMode=yes -o IdentitiesOnly=yes -o HostKeyAlias=next \
-		-o StrictHostKeyChecking=yes -o UserKnownHostsFile=hop.hosts -o GlobalKnownHostsFile=/dev/null \
-		-o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3 -o LogLevel=ERROR \
-		-c aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes256-ctr \
-		"$4@$2" enter <out >hop.log 2>&1
-	echo $? >hop.tmp
+	{
+		ssh -T -F /dev/null -i hop.key -p "$3" -o BatchMode=yes -o IdentitiesOnly=yes -o HostKeyAlias=next \
+			-o StrictHostKeyChecking=yes -o UserKnownHostsFile=hop.hosts -o GlobalKnownHostsFile=/dev/null \
+			-o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3 -o LogLevel=ERROR \
+			-c aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes256-ctr \
+			"$4@$2" enter <out
+		echo $? >hop.tmp
+	} 2>&1 | head -c 4096 >hop.log # the neighbour may not fill the disk
 	mv hop.tmp hop.code
 } 3>&- &
 : >hop.ready

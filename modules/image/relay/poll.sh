@@ -2,7 +2,7 @@
 # It is read into a shell in the station's folder; the answer is sections that begin with "== ".
 date +%s >lease.tmp && mv lease.tmp lease
 read -r line 2>/dev/null <state && echo "== state $line"
-read -r pid 2>/dev/null <pid && [ ! -d "/proc/$pid" ] && { echo "== dead"; cat station.log; }
+read -r pid 2>/dev/null <pid && [ ! -d "/proc/$pid" ] && { echo "== dead"; tail -c 4096 station.log; }
 [ -e hop.ready ] && echo "== unmet"
 read -r code 2>/dev/null <hop.code && { echo "== hop $code"; tail -n 3 hop.log; }
 read -r code 2>/dev/null <load.code && { echo "== load $code"; tail -c 4096 load.log; }

@@ -45,12 +45,17 @@ type Node struct {
 	At func(bytes int64)
 	// Note is told what happens on the way that people may want to know.
 	Note func(format string, args ...any)
+	// Gone, when set, ends this node's part alone: its station waits on, as after
+	// a Send that was cancelled.
+	Gone context.Context
 }
 
 // Options say how a cargo travels. The zero value is a star of plain bytes.
 type Options struct {
 	Chain    bool
 	Compress string // "none" or "", "gzip", "zstd", or "auto": what all nodes have, while it saves time
+
+	limits *limits // nil for usual
 }
 
 // Result is what became of a node's cargo.
@@ -63,41 +68,20 @@ type Result struct {
 	By               string // the node that passed the cargo on at the end; empty for this machine
 }
 
-// Limits that tell a slow node from one that is gone.
-const (
-	pollEvery = 250 * time.Millisecond
-	// stalled is how long a node may receive nothing although there is something
-	// to receive, before it gets it in another way.
-	stalled = 20 * time.Second
-	// lost is how long a node may be out of reach before its cargo is given up;
-	// its station waits on, for a later run.
-	lost = time.Minute
-	// busy is how long to wait for a station that belongs to another run; after
-	// 15 seconds without a sign of that run it is free (see start.sh).
-	busy = 20 * time.Second
-	// patience is how long a station waits without a controller.
-	patience = 10 * time.Minute
-	// tries is how often a node is linked to others before this machine feeds it
-	// to the end.
-	tries = 3
-	// dawdles is how many chunks in a row must come in slowly to a node until
-	// the chain goes without it.
-	dawdles = 5
-)
-
 // ErrBusy reports that another run brings the same cargo to the node.
 var ErrBusy = errors.New("another run is bringing the same to this node")
 
 // Send brings the cargo to all nodes and tells of each when it is through; it
-// returns when all are. Stations that a cancelled Send leaves behind wait for
-// another Send of the same cargo.
+// returns when all are. done is called for several nodes at once. Stations that a
+// cancelled Send leaves behind wait for another Send of the same cargo.
 func Send(ctx context.Context, cargo Cargo, nodes []*Node, opts Options, done func(*Node, Result)) {
+	if opts.limits == nil {
+		opts.limits = &usual
+	}
 	c := &conductor{
-		cargo: cargo, opts: opts, result: done, began: time.Now(),
+		limits: *opts.limits, cargo: cargo, opts: opts, result: done, began: time.Now(),
 		chunks: chunksOf(cargo), owner: owner(), news: make(chan func(), len(nodes)),
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	for _, n := range nodes {
 		c.members = append(c.members, &member{Node: n})
 	}

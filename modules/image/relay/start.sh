@@ -1,67 +1,68 @@
 # Starts a station, or finds the one that an earlier run left waiting.
-# usage: start NAME CHUNKS PATIENCE OWNER LOGIN KEY STATION ENTER STOP POLL LOAD
-# The answer is a line: "lacks PROGRAM...", "busy OWNER", or "ready FOLDER KEY CODECS".
-name=$1 chunks=$2 patience=$3 owner=$4 login=$5 key=$6
-station=$7 enter=$8 stop=$9
+# usage: start NAME CHUNKS SIZE PATIENCE FREE OWNER LOGIN KEY DOOR STATION ENTER STOP POLL LOAD
+# The answer is a line: "lacks PROGRAM...", "busy OWNER", or "ready FOLDER KEY PROGRAMS".
+name=$1 chunks=$2 size=$3 patience=$4 free=$5 owner=$6 login=$7 key=$8 door=$9
 shift 9
-poll=$1 load=$2
+station=$1 enter=$2 stop=$3 poll=$4 load=$5
 umask 022
 
 lacks=
-for program in mkfifo dd sha256sum setsid date; do
+for program in mkfifo dd sha256sum setsid date readlink sed; do
 	command -v $program >/dev/null 2>&1 || lacks="$lacks $program"
 done
+[ -n "$lacks" ] || [ "$(printf ab | dd bs=2 count=1 iflag=fullblock 2>/dev/null)" = ab ] || lacks=" a dd with iflag=fullblock"
 [ -z "$lacks" ] || { echo "lacks$lacks"; exit; }
-codecs=raw
-for program in gzip zstd; do
-	command -v $program >/dev/null 2>&1 && codecs="$codecs $program"
+programs=
+for program in gzip zstd ssh; do
+	command -v $program >/dev/null 2>&1 && programs="$programs $program"
 done
 
-if [ "$(id -u)" = 0 ]; then base=/run/antdbctl; else base=${XDG_RUNTIME_DIR:-/tmp}/antdbctl-$(id -u); fi
-mkdir -p -m 711 "$base" && [ -O "$base" ] || { echo "$base belongs to somebody else" >&2; exit 1; }
+# not XDG_RUNTIME_DIR, which goes away with the last login
+if [ "$(id -u)" = 0 ]; then base=/run/antdbctl; else base=/tmp/antdbctl-$(id -u); fi
+mkdir -p -m 711 "$base" 2>/dev/null
+[ -d "$base" ] && [ ! -L "$base" ] && [ -O "$base" ] || { echo "$base cannot be made, or belongs to somebody else" >&2; exit 1; }
+base=$(cd "$base" && pwd -P)
 dir=$base/$name
+case $login in
+'' | *[!A-Za-z0-9._-]*) home= ;;
+*) home=$(eval echo "~$login") ;;
+esac
+eval "$door"
+lock
+trap unlock EXIT
 
-# alive: a station runs in the folder, or is about to
-alive() {
-	[ -d "$dir" ] || return 1
-	[ -e "$dir/pid" ] || sleep 2
-	read -r pid 2>/dev/null <"$dir/pid" && [ -d "/proc/$pid" ] && [ "$(readlink "/proc/$pid/cwd")" = "$dir" ]
-}
+# alive: a station runs in the folder
+alive() { read -r pid 2>/dev/null <"$dir/pid" && [ -d "/proc/$pid" ] && [ "$(readlink "/proc/$pid/cwd")" = "$dir" ]; }
 if alive; then
-	read -r heard <"$dir/lease"
-	read -r who <"$dir/owner"
-	if [ "$who" != "$owner" ] && [ $(($(date +%s) - heard)) -lt 15 ]; then
+	heard=0 who=
+	read -r heard 2>/dev/null <"$dir/lease"
+	read -r who 2>/dev/null <"$dir/owner"
+	if [ "$who" != "$owner" ] && [ $(($(date +%s) - heard)) -lt "$free" ]; then
 		echo "busy ${who#* }"
 		exit
 	fi
 	date +%s >"$dir/lease"
 	printf '%s\n' "$owner" >"$dir/owner"
 else
-	[ ! -d "$dir" ] || sh "$dir/stop" >/dev/null 2>&1
+	[ ! -e "$dir/stop" ] || locked=yes sh "$dir/stop" >/dev/null 2>&1
 	rm -rf "$dir"
-	mkdir -m 700 "$dir" || exit 1
-	cd "$dir" || exit 1
+	mkdir -m 700 "$dir" && cd "$dir" || exit 1
 	date +%s >lease
 	printf '%s\n' "$owner" >owner
 	printf '%s\n' "$station" >station
 	printf '%s\n' "$enter" >enter
 	printf '%s\n' "$poll" >poll
 	printf '%s\n' "$load" >load
-	printf 'dir=%s home=%s name=%s\n%s\n' "'$dir'" "'$(eval echo "~${login:-$(id -un)}")'" "'$name'" "$stop" >stop
-	[ -z "$login" ] || chown "$login" .
-	setsid sh ./station "$chunks" "$patience" </dev/null >/dev/null 2>station.log &
+	printf "base='%s' dir='%s' home='%s' name='%s' login='%s'\n%s\n%s\n" "$base" "$dir" "$home" "$name" "$login" "$door" "$stop" >stop || exit 1
+	[ -z "$login" ] || own .
+	setsid sh ./station "$chunks" "$size" "$patience" </dev/null >/dev/null 2>station.log &
+	tries=0
+	until [ -e pid ]; do
+		tries=$((tries + 1))
+		[ $tries -lt 100 ] || { cat station.log >&2; echo "the station does not start in $dir" >&2; exit 1; }
+		sleep 0.1 2>/dev/null || sleep 1
+	done
 fi
-
-# let_in lets the bearer of the key bring chunks, and do nothing else
-let_in() {
-	home=$(eval echo "~${login:-$(id -un)}")
-	keys=$home/.ssh/authorized_keys
-	[ -d "$home/.ssh" ] || mkdir -m 700 "$home/.ssh" || return 1
-	[ -z "$(tail -c 1 "$keys" 2>/dev/null)" ] || echo >>"$keys"
-	grep -q "$key antdbctl-$name\$" "$keys" 2>/dev/null ||
-		printf 'command="sh %s/enter",no-port-forwarding,no-agent-forwarding,no-X11-forwarding,no-pty %s antdbctl-%s\n' "$dir" "$key" "$name" >>"$keys"
-	[ -z "$login" ] || chown "$login" "$home/.ssh" "$keys"
-}
-door=shut
-[ -n "$key" ] && (umask 077; let_in) 2>/dev/null && door=open
-echo "ready $dir $door $codecs"
+state=shut
+[ -z "$key" ] || ! let_in "$key" 2>/dev/null || state=open
+echo "ready $dir $state $programs"

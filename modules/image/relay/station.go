@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	xssh "golang.org/x/crypto/ssh"
 
@@ -24,6 +25,8 @@ import (
 )
 
 var (
+	//go:embed door.sh
+	doorScript string
 	//go:embed start.sh
 	startScript string
 	//go:embed station.sh
@@ -40,15 +43,15 @@ var (
 
 // station is the far side of a node.
 type station struct {
-	host   conn.Runner
-	dir    string
-	codecs []string
-	key    []byte // private key that opens it to another node; nil when it stays shut
+	host     conn.Runner
+	dir      string
+	programs []string // of those that not every node has
+	key      []byte   // private key that opens it to another node; nil when it stays shut
 }
 
 // openStation starts the node's station for a cargo, or finds the one that an
 // earlier run left there.
-func openStation(ctx context.Context, n *Node, cargo Cargo, owner string) (*station, error) {
+func openStation(ctx context.Context, n *Node, cargo Cargo, owner string, l limits) (*station, error) {
 	s := &station{host: n.Host}
 	public, login := "", ""
 	if n.Login != nil {
@@ -59,8 +62,8 @@ func openStation(ctx context.Context, n *Node, cargo Cargo, owner string) (*stat
 		login = n.Login.User
 	}
 	load := shell.Quote(n.Load.Args...)
-	cmd := conn.Script(lean(startScript), "cargo-"+stationName(n, cargo), strconv.Itoa(chunksOf(cargo)), strconv.Itoa(int(patience.Seconds())),
-		owner, login, public, lean(stationScript), lean(enterScript), lean(stopScript), lean(pollScript), "exec "+load)
+	cmd := conn.Script(lean(startScript), "cargo-"+stationName(n, cargo), strconv.Itoa(chunksOf(cargo)), strconv.Itoa(chunkSize), seconds(l.patience), seconds(l.free),
+		owner, login, public, lean(doorScript), lean(stationScript), lean(enterScript), lean(stopScript), lean(pollScript), "exec "+load)
 	cmd.Env = n.Load.Env
 	out, err := n.Host.Run(ctx, cmd)
 	if err != nil {
@@ -77,17 +80,19 @@ func openStation(ctx context.Context, n *Node, cargo Cargo, owner string) (*stat
 		return nil, fmt.Errorf("%s answered %q", n.Name, out.Stdout)
 	}
 	f := strings.Fields(rest)
-	if len(f) < 3 {
+	if len(f) < 2 {
 		return nil, fmt.Errorf("%s answered %q", n.Name, out.Stdout)
 	}
-	s.dir, s.codecs = f[0], f[2:]
+	s.dir, s.programs = f[0], f[2:]
 	if f[1] != "open" {
 		s.key = nil
 	}
 	return s, nil
 }
 
-// name is that of the station's folder: the same for another run that brings the
+func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
+
+// stationName is that of the station's folder: the same for another run that brings the
 // same to the same place.
 func stationName(n *Node, cargo Cargo) string {
 	sum := sha256.Sum256([]byte(strings.Join(append([]string{cargo.ID(), n.Name}, n.Load.Args...), "\n")))
@@ -203,14 +208,14 @@ func (s *station) link(ctx context.Context, to ssh.Login, next *station) error {
 
 // cut ends the connection to the next station, if there is one.
 func (s *station) cut(ctx context.Context) error {
-	_, err := s.host.Run(ctx, conn.Script(`read -r hop <"$1/hop.pid" && kill -s TERM -- "-$hop"; exit 0`, s.dir))
+	_, err := s.host.Run(ctx, conn.Script(`read -r hop <"$1/hop.pid" && kill -TERM "-$hop"; exit 0`, s.dir))
 	return err
 }
 
 // clear ends who brings chunks to the station, if somebody does: the far end of
 // a connection that broke may not know it yet.
 func (s *station) clear(ctx context.Context) error {
-	_, err := s.host.Run(ctx, conn.Script(`read -r pid <"$1/turn/pid" && kill -s KILL "$pid"; exit 0`, s.dir))
+	_, err := s.host.Run(ctx, conn.Script(`cd "$1" && read -r session _ <state && read -r pid <"turn.$session" && kill -KILL "$pid"; exit 0`, s.dir))
 	return err
 }
 
@@ -220,7 +225,8 @@ func (s *station) stop(ctx context.Context) error {
 	return err
 }
 
-func (s *station) has(codec string) bool { return slices.Contains(s.codecs, codec) }
+// has tells whether one of gzip, zstd and ssh is there.
+func (s *station) has(program string) bool { return slices.Contains(s.programs, program) }
 
 // unreachable reports that an error is about the way to a node, not about the
 // node: the same may work in a moment.

@@ -1,13 +1,15 @@
 # A station receives a cargo chunk by chunk, feeds it to what loads it here, and passes it on to the next station.
 # It outlives the connection that started it, so that a cargo goes on where it was cut.
-# usage: station CHUNKS PATIENCE, in its folder and in a process group of its own
+# usage: station CHUNKS SIZE PATIENCE, in its folder and in a process group of its own
 #
 #   in.S    named pipe into which chunks come; S counts how often one was begun
+#   turn.S  who brings them (see enter.sh)
 #   out     named pipe towards the next station, when there is one (see hop.sh)
 #   state   what the controller reads
 #   lease   when the controller was last heard of, in seconds since 1970
-chunks=$1 patience=$2
+chunks=$1 size=$2 patience=$3
 umask 022
+set -f
 echo $$ >pid
 
 mkfifo feed || exit 1
@@ -27,7 +29,7 @@ deserted() { ! read -r heard <lease || [ $(($(date +%s) - heard)) -ge "$patience
 (
 	trap '' TERM
 	while sleep 5; do
-		deserted && exec sh ./stop
+		deserted && { sh ./stop; kill -KILL "-$$"; }
 	done
 ) >/dev/null 2>&1 4>&- &
 
@@ -54,7 +56,22 @@ look_for_hop() {
 	from=$next
 }
 
-# receive takes the body of a chunk whose header was read. One whose bytes are not those that were sent is refused.
+# accept reads what the next chunk is. Who brings it is not trusted: nothing else than a chunk of the right size goes on.
+accept() {
+	set -- $(dd bs=96 count=1 iflag=fullblock <&5 2>/dev/null)
+	[ $# = 5 ] && [ "$1 $2" = "chunk $next" ] || return 1
+	wire=$3 codec=$4 digest=$5
+	case $wire in
+	0* | *[!0-9]* | ????????*) return 1 ;;
+	esac
+	case $codec in
+	raw | gzip | zstd) ;;
+	*) return 1 ;;
+	esac
+	[ "$wire" -le "$size" ]
+}
+
+# receive takes the body of a chunk. One whose bytes are not those that were sent is refused.
 receive() {
 	chunk=chunk.$((next % 2))
 	uptime
@@ -71,8 +88,7 @@ receive() {
 consume() {
 	case $codec in
 	raw) cat $chunk ;;
-	gzip) gzip -dc <$chunk ;;
-	zstd) zstd -dc <$chunk ;;
+	*) $codec -dc <$chunk | head -c "$size" ;;
 	esac >&4 2>/dev/null 6>&-
 }
 
@@ -81,8 +97,7 @@ pass_on() {
 	pass_wait
 	[ "$from" != - ] || return 0
 	{
-		echo "chunk $next $wire $codec $digest"
-		cat $chunk
+		printf '%-95s\n' "chunk $next $wire $codec $digest" && cat $chunk
 	} >&6 2>/dev/null 4>&- 5<&- || : >hop.broken &
 	passing=$!
 }
@@ -105,8 +120,7 @@ while [ "$next" -lt "$chunks" ]; do
 	chmod 666 in.$session # the folder lets in only who may
 	publish
 	exec 5<in.$session
-	while [ "$next" -lt "$chunks" ] && read -r word seq wire codec digest <&5; do
-		[ "$word $seq" = "chunk $next" ] || break
+	while [ "$next" -lt "$chunks" ] && accept; do
 		look_for_hop
 		receive || break
 		consume
