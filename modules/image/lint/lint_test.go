@@ -139,7 +139,7 @@ func TestRules(t *testing.T) {
 
 		"history":           {"FROM x:1\n|7 A=1 /bin/sh -c true\n/bin/sh -c true\nRUN /bin/sh -c #(nop) CMD [\"a\"]\nEXPOSE map[5432/tcp:{}]\nRUN make # buildkit\n#|7 a comment\n", nil, []string{"2 error history-text", "3 error history-text", "4 error history-text", "5 error history-text", "6 warning history-text"}},
 		"no JSON":           {"FROM x:1\nCMD [\"a\" \"b\"]\nENTRYPOINT ['a']\nVOLUME [/a /b]\n", nil, []string{"2 error exec-form", "3 error exec-form", "4 error exec-form"}},
-		"JSON":              {"FROM x:1\nCMD [ \"a\", \"b\" ]\nVOLUME /a /b\nRUN [ -f /x ] && true\nENTRYPOINT a [b]\n", nil, nil},
+		"JSON":              {"FROM x:1\nCMD [ \"a\", \"b\" ]\nVOLUME /a /b\nRUN [ -f /x ] && true\nRUN [ \"$A\" = 1 ] && true\nENTRYPOINT a [b]\n", nil, nil},
 		"bash":              {"FROM debian:12\nRUN echo ${V//.}\nRUN [[ -f /x ]]\nSHELL [\"/bin/bash\", \"-c\"]\nRUN set -o pipefail\n", nil, []string{"2 warning bash-only", "3 warning bash-only"}},
 		"bash where it is":  {"FROM centos:9\nRUN echo ${V//.}\n", nil, nil},
 		"CR LF":             {"FROM x:1\r\nCOPY run.sh /\r\n", map[string]string{"run.sh": "#!/bin/sh\ntrue\n"}, []string{"1 warning crlf"}},

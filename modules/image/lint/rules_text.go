@@ -112,6 +112,9 @@ func execForm(l *look) {
 		if !slices.Contains([]string{"CMD", "ENTRYPOINT", "SHELL", "VOLUME", "RUN"}, in.Verb) || !brackets.MatchString(text) {
 			continue
 		}
+		if in.Verb == "RUN" && strings.HasPrefix(text, "[ ") {
+			continue // a test of the shell
+		}
 		if _, ok := in.List(); !ok {
 			l.report(Error, in.Line, in.Short(80)+" is no JSON", "the brackets are taken for words of a shell, or of a path", `write ["word", "word"]: double quotes, and commas between`)
 		}
