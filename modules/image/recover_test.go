@@ -319,7 +319,7 @@ func drawn(r *rand.Rand) (text string, args []string) {
 		case 7:
 			text += []string{"COPY f /f1\n", "COPY f sub /both/\n", "COPY sub /sub/\n", "COPY --chown=26:7 sub /owned\n", "ADD sub /sub\n", "COPY f* /star/\n"}[r.IntN(6)]
 		case 8:
-			text += []string{"WORKDIR /w\n", "WORKDIR x\n", "USER 26:0\n", "USER root\n", "STOPSIGNAL SIGQUIT\n"}[r.IntN(5)]
+			text += []string{"WORKDIR /w\n", "WORKDIR x\n", "USER 0:0\n", "USER root\n", "STOPSIGNAL SIGQUIT\n"}[r.IntN(5)]
 		case 9:
 			text += "CMD " + list() + "\n"
 		case 10:
@@ -334,7 +334,7 @@ func drawn(r *rand.Rand) (text string, args []string) {
 			text += "ONBUILD RUN echo " + name() + "\n"
 		}
 	}
-	return text, args
+	return text + []string{"USER 26:0\n", "MAINTAINER someone\n", ""}[r.IntN(3)], args
 }
 
 func TestAnyImageBuildsItsTwin(t *testing.T) {

@@ -12,12 +12,16 @@ var (
 )
 
 // parsePairs reads NAME=VALUE pairs that were joined with blanks after their
-// quotes were taken off, so that a value may hold blanks itself. known are
-// values of which the image says how they ended. It says whether a value's end
+// quotes were taken off, so that a value may hold blanks itself. known, unless
+// nil, has the names that there can be, with the values that they ended with:
+// nothing takes a variable or a label away again. It says whether a value's end
 // had to be guessed.
 func parsePairs(text string, name *regexp.Regexp, known map[string]string) (pairs []Pair, guessed bool) {
 	for text != "" {
 		m := name.FindString(text)
+		if _, ok := known[strings.TrimSuffix(m, "=")]; known != nil && !ok && len(pairs) > 0 {
+			m = ""
+		}
 		if m == "" {
 			word, rest, _ := strings.Cut(text, " ")
 			text = rest
@@ -27,7 +31,7 @@ func parsePairs(text string, name *regexp.Regexp, known map[string]string) (pair
 			}
 			last := &pairs[len(pairs)-1]
 			last.Value += " " + word
-			guessed = guessed || strings.ContainsAny(word, "=")
+			guessed = guessed || known == nil && strings.Contains(word, "=")
 			continue
 		}
 		p := Pair{Name: strings.TrimSuffix(m, "=")}

@@ -18,6 +18,7 @@ type reader struct {
 	labels   map[string]string
 	declared map[string]bool     // names of ARG rows so far
 	all      bool                // no RUN row has others: only old versions of buildah list more
+	first    bool                // this is a first reading, for seen alone
 	seen     map[string][]string // values of build arguments, where a shell ends them
 }
 
@@ -35,7 +36,7 @@ func Read(rows []Row, config *v1.Config) []Step {
 	r.all = slices.ContainsFunc(rows, func(row Row) bool { return strings.HasPrefix(row.Comment, "FROM ") || manyArgs.MatchString(row.By) })
 	r.seen = map[string][]string{}
 	first := *r
-	first.declared = map[string]bool{}
+	first.first = true
 	for _, row := range rows { // for what later rows say about earlier ones
 		for _, p := range first.read(row).Args {
 			if !slices.Contains(r.seen[p.Name], p.Value) {

@@ -179,8 +179,8 @@ func TestConfigurationSettlesWhatTheHistoryLeavesOpen(t *testing.T) {
 		OnBuild: []string{"RUN make"},
 		User:    "26",
 	}
-	rows := []Row{{By: "ENV A=x B=y C=z"}, {By: "LABEL a=b c=d"}, {By: "VOLUME [/a /b /c]"}, {By: "SHELL [/bin/my shell -c]"}}
-	require.Equal(t, []string{`ENV A="x B=y" C=z`, `LABEL a="b c=d"`, `VOLUME ["/a /b", "/c"]`, `SHELL ["/bin/my shell", "-c"]`}, lines(config, rows...))
+	rows := []Row{{By: "ENV A=old n=1 C=old"}, {By: "ENV A=x B=y C=z"}, {By: "LABEL a=b c=d"}, {By: "VOLUME [/a /b /c]"}, {By: "SHELL [/bin/my shell -c]"}}
+	require.Equal(t, []string{`ENV A="old n=1" C=old`, `ENV A="x B=y" C=z`, `LABEL a="b c=d"`, `VOLUME ["/a /b", "/c"]`, `SHELL ["/bin/my shell", "-c"]`}, lines(config, rows...))
 	var more []string
 	for _, s := range Missing(Read(rows, config), config) {
 		more = append(more, s.String())

@@ -23,17 +23,28 @@ func (r *reader) arg(s *Step, text string) {
 		name, value, _ := strings.Cut(text, "=")
 		s.Pairs, s.Literal = []Pair{{Name: strings.TrimSpace(name), Value: unquote(value)}}, true
 	default:
-		s.Pairs = argPairs(text, s.Dialect)
+		s.Pairs = r.argPairs(text, s.Dialect)
+	}
+	if r.first && s.Dialect == BuildKit && len(s.Pairs) > 1 {
+		s.Pairs = s.Pairs[:1] // the others may be but part of its value
 	}
 	for _, p := range s.Pairs {
 		r.declared[p.Name] = true
 	}
 }
 
-// argPairs reads "A", "A=x y" or, from BuildKit, "A=x B".
-func argPairs(text string, d Dialect) []Pair {
+// argPairs reads "A", "A=x y" or, from BuildKit, "A=x B=y". Names are then those
+// that some RUN row lists.
+func (r *reader) argPairs(text string, d Dialect) []Pair {
 	if d == BuildKit && strings.Contains(text, " ") && argName.MatchString(text) {
-		pairs, _ := parsePairs(text, argName, nil)
+		var known map[string]string
+		for name, values := range r.seen {
+			if known == nil {
+				known = map[string]string{}
+			}
+			known[name] = values[0]
+		}
+		pairs, _ := parsePairs(text, argName, known)
 		return pairs
 	}
 	if !argName.MatchString(text) {
