@@ -36,7 +36,7 @@ func Read(rows []Row, config *v1.Config) []Step {
 	r.all = slices.ContainsFunc(rows, func(row Row) bool { return strings.HasPrefix(row.Comment, "FROM ") || manyArgs.MatchString(row.By) })
 	r.seen = map[string][]string{}
 	first := *r
-	first.first = true
+	first.first, first.declared = true, map[string]bool{}
 	for _, row := range rows { // for what later rows say about earlier ones
 		for _, p := range first.read(row).Args {
 			if !slices.Contains(r.seen[p.Name], p.Value) {
