@@ -60,7 +60,7 @@ func TestAStoredStreamIsReadBackAsItWas(t *testing.T) {
 		event.PlanFinished{Counts: map[event.Status]int{event.Certain: 1}, Left: []string{"a"}},
 		event.StepStarted{Address: "a"}, event.StepPhase{Address: "a", Phase: "load"},
 		event.StepProgress{Address: "a", Done: 1, Total: 2, Unit: "B"}, event.StepLog{Address: "a", Line: "l"},
-		event.StepFinished{Address: "a", Status: event.Failed, Action: module.Run, Diagnostics: []diag.Diagnostic{{Summary: "s", Line: 3}}},
+		event.StepFinished{Address: "a", Status: event.Failed, Action: module.Run, Diagnostics: []diag.Diagnostic{{Summary: "s", Line: 3}}, Transfers: []event.Transfer{{Verb: "send", Bytes: 5, Seconds: 1.5}}},
 		event.Diagnosed{Diagnostics: []diag.Diagnostic{{Summary: "s"}}},
 		event.Finding{Playbook: "p", Cause: "c"}, event.PlaybookFinished{Playbook: "p", Blind: 1},
 		event.RunFinished{Command: "apply", OK: true, Counts: map[event.Status]int{event.Changed: 2}},

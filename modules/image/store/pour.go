@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	chunk     = 1 << 17 // stays in the caches of two cores
+	chunk     = 1 << 17  // stays in the caches of two cores
 	askedEach = 64 << 20 // bytes between two looks at the room on the disk
 )
 
