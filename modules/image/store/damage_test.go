@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -222,3 +225,25 @@ func TestAFailedEngineIsToldAsItIs(t *testing.T) {
 type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestAFolderIsNotLeftAndItsPipesAreNotWaitedFor(t *testing.T) {
+	first := ociPath(sumOf(twoLayers.layers[0]))
+	files := layoutOf(plain, twoLayers)
+	for want, spoil := range map[string]func(name string) error{
+		first + " in the folder leads out of it": func(name string) error { return os.Symlink("/etc/passwd", name) },
+		first + " in the folder is no file":      func(name string) error { return syscall.Mkfifo(name, 0o600) },
+		"the archive lacks layer 1 of 2":         func(string) error { return nil },
+		"layers are swapped":                     func(name string) error { return os.Symlink(hexOf(twoLayers.layers[1]), name) },
+	} {
+		t.Run(want, func(t *testing.T) {
+			dir := lay(t, files)
+			require.NoError(t, os.Remove(filepath.Join(dir, first)))
+			require.NoError(t, spoil(filepath.Join(dir, first)))
+			s := fresh(t)
+			_, err := s.ReadArchive(t.Context(), dir, "", func(int64, int64) {})
+			require.ErrorContains(t, err, want)
+			remedy(t, err)
+			holds(t, s)
+		})
+	}
+}

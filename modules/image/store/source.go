@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -143,17 +143,16 @@ func (f *folder) open(name string) (*os.File, error) {
 	if !fs.ValidPath(name) {
 		return nil, suspicious("the archive names a file outside of itself: %.100q", name)
 	}
-	file, err := f.root.Open(name)
-	if err != nil {
+	info, err := f.root.Stat(name) // before it is opened, for opening a pipe waits
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, err
+	case errors.Is(err, fs.ErrPermission):
+		return nil, notThere(name, err)
+	case err != nil:
+		return nil, &Fault{Text: name + " in the folder leads out of it", Err: err, Remedy: askAbout}
+	case !info.Mode().IsRegular():
+		return nil, suspicious("%s in the folder is no file", name)
 	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no file", name)
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
+	return f.root.Open(name)
 }
