@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -15,7 +16,6 @@ import (
 type fleet struct {
 	Nodes      []host `json:"nodes"`
 	Controller host   `json:"controller"`
-	Namespace  string `json:"namespace"`
 	SSHConfig  string `json:"ssh_config"`
 	Identity   string `json:"identity"`
 	KnownHosts string `json:"known_hosts"`
@@ -33,8 +33,12 @@ type host struct{ Name, Address string }
 
 // openFleet finds the fleet that is up, or brings one up, with links of that rate.
 func openFleet(ctx context.Context, lab, rate string) (*fleet, error) {
-	f := &fleet{lab: lab, rate: rate}
-	_, err := f.do(ctx, "links")
+	path, err := filepath.Abs(lab)
+	if err != nil {
+		return nil, err
+	}
+	f := &fleet{lab: path, rate: rate}
+	_, err = f.do(ctx, "links")
 	f.ours = err != nil
 	if err := f.repair(ctx); err != nil {
 		return nil, fmt.Errorf("bring the fleet up: %w", err)
@@ -92,7 +96,7 @@ func (f *fleet) on(ctx context.Context, node, script string, args ...string) (st
 
 // controller is a command on the controller: this machine's files, the controller's link.
 func (f *fleet) controller(ctx context.Context, argv ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, "nsenter", append([]string{"--net=" + f.Namespace, "--"}, argv...)...)
+	return exec.CommandContext(ctx, f.lab, append([]string{"fleet", "exec", "--"}, argv...)...)
 }
 
 // traffic is what has passed a machine's link.

@@ -10,8 +10,12 @@ import (
 	"syscall"
 
 	"github.com/adbsql/antdbctl/lab/layout"
+	"github.com/adbsql/antdbctl/lab/node"
 	"github.com/adbsql/antdbctl/lab/proc"
 )
+
+// controller is the name of the machine from where nodes are worked on.
+const controller = "controller"
 
 // Namespace is the file that holds the controller's network namespace. It lies in the state folder and not among ip's
 // own, so that it goes with that folder's mounts, and its link with it.
@@ -62,13 +66,17 @@ func (f Fleet) makeNamespace(ctx context.Context) error {
 	return err
 }
 
-// Exec becomes a command that runs on the controller: on this machine, but with the controller's network.
+// Exec becomes a command that runs on the controller: on this machine, but with the controller's network, and with the
+// other machines of the fleet where the processors are shared out.
 func Exec(lab layout.Lab, argv []string) error {
 	if _, err := Read(lab); err != nil {
 		return err
 	}
 	nsenter, err := exec.LookPath("nsenter")
 	if err != nil {
+		return err
+	}
+	if err := node.EnterCgroup(lab, layout.Node{Name: controller}); err != nil {
 		return err
 	}
 	return syscall.Exec(nsenter, Fleet{Lab: lab}.inController(argv...), os.Environ())

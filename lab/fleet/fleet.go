@@ -73,6 +73,9 @@ func (f Fleet) Start(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	if err := node.Favor(f.Lab); err != nil {
+		return err
+	}
 	if err := f.layControllerLink(ctx); err != nil {
 		return err
 	}
@@ -84,7 +87,7 @@ func (f Fleet) Start(ctx context.Context) error {
 
 func (f Fleet) writeSite(keys node.SSHKeys) error {
 	site := Site{
-		Controller: Host{"controller", f.controllerIP()}, Rate: f.Rate, Namespace: Namespace(f.Lab),
+		Controller: Host{controller, f.controllerIP()}, Rate: f.Rate, Namespace: Namespace(f.Lab),
 		SSHConfig: keys.Config, Identity: keys.Identity, KnownHosts: keys.KnownHosts,
 		Docker: f.Lab.DockerSocket(), Logs: f.Lab.In("logs"), Cgroup: f.Lab.CgroupRoot(),
 	}

@@ -23,7 +23,7 @@ type Link struct {
 
 // links finds the links of all machines that run.
 func (f Fleet) links(ctx context.Context) ([]Link, error) {
-	links := []Link{{Machine: "controller", end: ControllerLink(f.Lab), inside: f.inController()}}
+	links := []Link{{Machine: controller, end: ControllerLink(f.Lab), inside: f.inController()}}
 	for _, n := range f.Lab.All() {
 		pid := f.pid(ctx, n.Name)
 		if pid == "0" {

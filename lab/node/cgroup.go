@@ -91,6 +91,47 @@ func enableControllers(dir string) error {
 	return nil
 }
 
+// shares are the largest that each version of cgroups knows.
+var shares = map[string]string{"cpu.shares": "262144", "cpu.weight": "10000"}
+
+// Favor puts the processes of the lab's groups before others on this machine, which has fewer processors than the lab
+// has machines: otherwise all of them together get as much as one other program.
+func Favor(lab layout.Lab) error {
+	for _, tree := range hierarchies() {
+		for name, value := range shares {
+			file := filepath.Join(tree, lab.CgroupRoot(), name)
+			if _, err := os.Stat(file); err != nil {
+				continue // another controller's tree, or the other version
+			}
+			if err := os.WriteFile(file, []byte(value), 0o644); err != nil {
+				return fmt.Errorf("favor the nodes: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// EnterCgroup moves this process, and what it will start, into the group of a machine.
+func EnterCgroup(lab layout.Lab, n layout.Node) error {
+	if err := PrepareCgroups(lab, n); err != nil {
+		return err
+	}
+	for _, tree := range hierarchies() {
+		// version 2 keeps processes out of groups that hand controllers down; such a leaf is made for them
+		dir := filepath.Join(tree, lab.CgroupRoot(), n.Name)
+		if _, err := os.Stat(filepath.Join(dir, "cgroup.subtree_control")); err == nil {
+			dir = filepath.Join(dir, "own")
+			if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil {
+			return fmt.Errorf("enter the cgroup of %s: %w", n.Name, err)
+		}
+	}
+	return nil
+}
+
 // SweepCgroups kills whatever still lives below the lab's groups and removes them.
 func SweepCgroups(lab layout.Lab) error {
 	deadline := time.Now().Add(15 * time.Second)
