@@ -174,7 +174,9 @@ func (b *Build) build(ctx context.Context, env *module.Env, want *buildPlan) err
 	stdout, stderr := log.stream(), log.stream()
 	cmd := conn.Command(b.command(how, want)...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = how.environment(), stdout, stderr
-	_, err = feed(ctx, env, cmd, func(w io.Writer) error { return want.context.Stream(w, b.time()) })
+	_, err = feed(ctx, env, cmd, func(w io.Writer) error {
+		return want.context.Stream(&upload{to: w, log: log, of: want.bytes}, b.time())
+	})
 	stdout.flush()
 	stderr.flush()
 	return log.explain(err, b.Ref, env.Target.String())

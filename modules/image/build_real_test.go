@@ -156,10 +156,18 @@ func TestBuildOverSSH(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			dir := folder(t, map[string]string{"Dockerfile": "FROM base-sh:1\nCOPY big /big\nRUN read line < /big; test \"$line\" = far\n", "big": "far\n" + strings.Repeat(kind, 1<<21)})
-			on[Build](t, n, `context = "`+dir+`"
+			step := on[Build](t, n, `context = "`+dir+`"
 				builder = "`+kind+`"
 				network = "none"
-				tags = ["far-`+kind+`:1"]`).Converge(module.Create)
+				tags = ["far-`+kind+`:1"]`)
+			units := map[string]int64{}
+			step.Env().Progress = func(done, total int64, unit string) {
+				require.LessOrEqual(t, done, total)
+				units[unit] = max(units[unit], done)
+			}
+			step.Converge(module.Create)
+			require.Greater(t, units["B"], int64(10<<20), "the context on its way")
+			require.Greater(t, units["steps"], int64(1))
 			stopsWhenTold(t, n, n, kind, "mark-of-ssh-"+kind)
 		})
 	}

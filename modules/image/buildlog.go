@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -147,6 +148,26 @@ func (l *buildLog) progress() {
 		now, total = now+done[stage], total+n
 	}
 	l.env.Progress(now, total, "steps")
+}
+
+// upload is the context on its way to the builder. It tells how far it is, each
+// mebibyte.
+type upload struct {
+	to      io.Writer
+	log     *buildLog
+	of      int64
+	n, told int64
+}
+
+func (u *upload) Write(p []byte) (int, error) {
+	n, err := u.to.Write(p)
+	if u.n += int64(n); u.n-u.told >= 1<<20 {
+		u.told = u.n
+		u.log.mu.Lock()
+		defer u.log.mu.Unlock()
+		u.log.env.Progress(min(u.n, u.of), u.of, "B")
+	}
+	return n, err
 }
 
 // find is the line of the Dockerfile that a step of BuildKit comes from: that
