@@ -12,7 +12,7 @@ LAB_DIR ?= $(or $(ANTDBCTL_LAB_DIR),/run/antdbctl-lab)
 LAB      = bin/antdbctl-lab
 SITE     = $(LAB_DIR)/site.hcl
 
-.PHONY: build lab demo demo-down test test-short vet docs bench clean
+.PHONY: build lab demo demo-down test test-short vet docs bench bench-images clean
 
 build: bin/antdbctl
 
@@ -57,6 +57,10 @@ docs:
 
 bench: bin/antdbctl
 	go run ./bench/ssh
+
+# Root; brings up eight nodes beside a lab that may run (antdbctl-lab fleet down, in slot 7, takes them away).
+bench-images: bin/antdbctl $(LAB)
+	go run ./bench/images
 
 clean:
 	rm -rf bin

@@ -25,11 +25,22 @@ const (
 )
 
 // pier is where the ships of this process meet.
-var pier = &meetings{byImage: map[string]*meeting{}}
+var pier = &meetings{byImage: map[string]*meeting{}, told: map[string]bool{}}
 
 type meetings struct {
 	mu      sync.Mutex
 	byImage map[string]*meeting
+	told    map[string]bool // images of which once was true
+}
+
+// once is true for one host of all that ship the image: for what people need
+// not read from every one of them.
+func (m *meetings) once(image string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	first := !m.told[image]
+	m.told[image] = true
+	return first
 }
 
 // meeting is who ships one image and has not left.

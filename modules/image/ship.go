@@ -51,8 +51,21 @@ func (*Ship) Info() module.Info {
 Which one is decided by what the host's kubelet uses, for an image that is loaded into the wrong one is not found.
 
 The image is the same when the digest of its configuration is: then nothing is sent. Otherwise the layers that the host
-lacks are sent. The image is saved once on this machine, in the user's cache folder, however many hosts it goes to, and
-its layers stay there until two weeks after their last use.`,
+lacks are sent, and no temporary file is written there. The image is saved once on this machine, in the user's cache
+folder, however many hosts it goes to, and its layers stay there until two weeks after their last use.
+
+Along a **chain** each host passes on to the next what it receives, so that many hosts take about as long as one. This
+machine gives a host the way to the next: a key that is made for the one transfer, whose line in the next host's
+authorized_keys lets its bearer bring chunks of it and nothing else; no port is opened. A host that is gone, stands still
+or is much slower than the others is passed by, and fed from here if it can be. Where hosts have no ssh, or may not log in
+to each other, it is a **star**.
+
+Every host has a small script running while it receives (mkfifo, dd, sha256sum), which outlives the connection: a cut
+costs what was under way, 2 MiB at most, and a run that was killed is continued by the next one. Without a sign of
+antdbctl for ten minutes it takes itself away.
+
+` + "`via = \"registry\"`" + ` makes the host's engine pull instead: from ` + "`registry`" + `, to which the image is pushed first, or
+from one that this process serves on the host's loopback for as long as it takes.`,
 		On:      []string{conn.SSH, conn.Local, conn.Container},
 		Example: shipExample,
 	}
@@ -64,10 +77,13 @@ func (s *Ship) Validate() error {
 		return module.At("ref", errors.New("the image is given by its ID, so it needs a name to have on the host"))
 	}
 	if s.Ref == "" {
-		return checkNames("image", s.Image)
+		return errors.Join(checkNames("image", s.Image), s.validateRegistry())
 	}
-	return errors.Join(checkNames("ref", s.Ref), checkNames("tags", s.Tags...))
+	return errors.Join(checkNames("ref", s.Ref), checkNames("tags", s.Tags...), s.validateRegistry())
 }
+
+// pulls: the host's engine fetches the image by itself.
+func (s *Ship) pulls() bool { return s.Via == "registry" || s.Via == "auto" && s.Registry != "" }
 
 // names are the full names that the image shall have.
 func (s *Ship) names() []string {
@@ -104,7 +120,13 @@ func (s *Ship) compare(ctx context.Context, env *module.Env) (module.Change, err
 	if len(s.wrong()) == 0 {
 		return module.NoChange, nil
 	}
+	if trap := latestTrap(names); trap != "" && pier.once(s.info.ID) {
+		env.Logf("warning: %s", trap)
+	}
 	todo := s.estimate()
+	if s.pulls() && n.engine == "docker" { // which does not know by a registry's names what it was loaded
+		todo = shipment{bytes: s.info.Size, send: todo.total, total: todo.total}
+	}
 	if n.free >= 0 && n.free < todo.bytes {
 		return module.NoChange, module.Explain(
 			fmt.Errorf("%s has %s free in %s, and %s needs at least %s there", env.Target, size(n.free), n.root, names[0], size(todo.bytes)),
@@ -195,16 +217,19 @@ func (s *Ship) estimate() shipment {
 // Apply saves the image unless that was done before, and loads what the host
 // lacks of it. When layers vanish between looking and loading, all is sent.
 func (s *Ship) Apply(ctx context.Context, env *module.Env) error {
+	if s.pulls() && s.Registry != "" {
+		return s.pull(ctx, env, nil)
+	}
 	img, err := fetch(ctx, env, s.source, s.info)
 	if err != nil {
 		return module.At("image", err)
 	}
+	if s.pulls() {
+		return s.pull(ctx, env, img)
+	}
 	digests := make([]string, len(img.Layers))
 	for i, l := range img.Layers {
 		digests[i] = l.Digest
-	}
-	if s.Via == "registry" {
-		return s.pull(ctx, env, img)
 	}
 	n := s.node // Check has just looked
 	there := n.layersThere(digests)
