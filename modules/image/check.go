@@ -30,7 +30,7 @@ type Check struct {
 	PGMajor    string   `hcl:"pg_major,optional" doc:"Major version that the server must be of. By default what the image's PGVERSION, labels or folder say."`
 	Arch       string   `hcl:"arch,optional" doc:"Architecture of the nodes, such as amd64. By default what the image says of itself."`
 	Preload    []string `hcl:"preload,optional" doc:"Libraries that the server will preload, where a custom configuration of the operator says other than the image. By default those of the image's /opt/cpm/conf, and pgaudit.so and pg_stat_statements.so."`
-	Dynamic    string   `hcl:"dynamic,optional" default:"auto" oneof:"auto,true,false" doc:"Whether to prove what can be proved in a throw-away container, too: initdb, a server that preloads the libraries, an audited statement, pgBackRest, Patroni. It gets no network and no volume and is gone afterwards. auto does it for an image in docker, unless that is of another architecture or its server has failed already."`
+	Dynamic    string   `hcl:"dynamic,optional" default:"auto" oneof:"auto,true,false" doc:"Whether to prove what can be proved in a throw-away container, too: initdb, a server that preloads the libraries, an audited statement, pgBackRest, Patroni. It gets no network and no volume and is gone afterwards. auto does it for an image in docker that has failed no check so far."`
 	Ignore     []string `hcl:"ignore,optional" doc:"Checks to leave out, such as B6.15."`
 	FailOn     string   `hcl:"fail_on,optional" default:"fail" oneof:"fail,warn,never" doc:"When the step fails: when a check fails, also when one warns or cannot tell, or never."`
 
@@ -113,10 +113,14 @@ func (c *Check) Check(ctx context.Context, env *module.Env) (module.Change, erro
 
 func (c *Check) judge(ctx context.Context, env *module.Env, img *sight) (err error) {
 	env.Phase("check")
-	c.Findings, err = preflight.Run(ctx, img.tree, img.config, preflight.Want{
+	var probe *preflight.Probe
+	c.Findings, probe, err = preflight.Run(ctx, img.tree, img.config, preflight.Want{
 		Root: c.PGRoot, Major: c.PGMajor, Arch: c.Arch, Preload: c.Preload, Ignore: c.Ignore,
 	})
 	if err != nil {
+		return err
+	}
+	if err := c.prove(ctx, env, probe); err != nil {
 		return err
 	}
 	return c.nameLines(env, img.config)

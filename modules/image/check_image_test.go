@@ -2,14 +2,17 @@ package image
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,16 +25,16 @@ import (
 )
 
 // A database image as the operator wants it, made of this machine's own
-// PostgreSQL, pgaudit and libraries. psql stands in for pgBackRest and the WAL
-// receiver for psycopg2's driver: both want libpq, as those do. Patroni is a
-// script that tells a version.
+// PostgreSQL, pgaudit and libraries. The WAL receiver stands in for psycopg2's
+// driver: it wants libpq, as that does. Patroni and pgBackRest are scripts that
+// tell a version.
 const databaseDockerfile = `FROM scratch
 COPY base /
-ENV PGROOT=/usr/pgsql-%[1]s PGVERSION=%[1]s LC_ALL=C LANG=C
-ENV PATH=/usr/pgsql-%[1]s/bin:/usr/local/bin:/usr/bin:/bin
+ENV PGROOT=/usr/lib/postgresql/%[1]s PGVERSION=%[1]s LC_ALL=C LANG=C
+ENV PATH=/usr/lib/postgresql/%[1]s/bin:/usr/local/bin:/usr/bin:/bin
 COPY server /
 COPY cpm /opt/cpm/
-RUN chown 26:26 /pgdata /pgwal /backrestrepo /crunchyadm && chmod 770 /pgdata /pgwal /backrestrepo /crunchyadm
+RUN chmod 1777 /tmp && chown 26:26 /pgdata /pgwal /backrestrepo /crunchyadm && chmod 770 /pgdata /pgwal /backrestrepo /crunchyadm
 ENTRYPOINT ["/opt/cpm/bin/bootstrap-postgres-ha.sh"]
 CMD ["/usr/local/bin/patroni"]
 VOLUME ["/pgdata"]
@@ -74,13 +77,11 @@ func databaseContext(t testing.TB) string {
 		}
 	}
 	put("base/bin/sh", "/bin/bash")
-	put("base/usr/bin/pgbackrest", root+"/bin/psql")
 	put("base/usr/lib/python3/dist-packages/psycopg2/_psycopg.so", root+"/lib/libpqwalreceiver.so")
 	for _, part := range []string{"bin", "lib/pgaudit.so", "lib/pg_stat_statements.so", "lib/plpgsql.so", "lib/libpqwalreceiver.so", "lib/dict_snowball.so"} {
-		put("server/usr/pgsql-"+major+"/"+part, root+"/"+part)
+		put("server"+root+"/"+part, root+"/"+part)
 	}
-	put("server/usr/pgsql-"+major+"/share", "/usr/share/postgresql/"+major)
-	require.NoError(t, os.RemoveAll(filepath.Join(dir, "server/usr/pgsql-"+major, "share/tsearch_data/..hunspell")))
+	put("server/usr/share/postgresql/"+major, "/usr/share/postgresql/"+major)
 	if _, err := os.Stat("/usr/share/zoneinfo/UTC"); err == nil {
 		put("base/usr/share/zoneinfo/UTC", "/usr/share/zoneinfo/UTC")
 	}
@@ -90,6 +91,7 @@ func databaseContext(t testing.TB) string {
 		"base/tmp/.keep": "", "base/pgdata/.keep": "", "base/pgwal/.keep": "", "base/backrestrepo/.keep": "", "base/crunchyadm/.keep": "",
 		"base/usr/local/bin/patroni":                                          "#!/bin/bash\necho patroni 3.0.2\n",
 		"base/usr/lib/python3/dist-packages/patroni-3.0.2.dist-info/METADATA": "Name: patroni\nVersion: 3.0.2\n",
+		"base/usr/bin/pgbackrest":                                             "#!/bin/bash\necho pgBackRest 2.45\n",
 		"base/usr/bin/python3":                                                "#!/bin/bash\nexit 0\n",
 		"cpm/bin/bootstrap-postgres-ha.sh":                                    "#!/bin/bash\nexec \"$@\"\n",
 		"cpm/conf/postgres-ha.yaml":                                           "bootstrap:\n  dcs:\n    postgresql:\n      parameters:\n        shared_preload_libraries: pgaudit.so,pg_stat_statements.so\n",
@@ -157,8 +159,8 @@ func TestCheckPassesAWholeDatabaseImage(t *testing.T) {
 
 func TestCheckNamesTheLineThatDroppedPgaudit(t *testing.T) {
 	b := at(t, "builder")
-	_, major := serverHere(t)
-	drop := "RUN rm /usr/pgsql-" + major + "/lib/pgaudit.so"
+	root, _ := serverHere(t)
+	drop := "RUN rm " + root + "/lib/pgaudit.so"
 	dir := database(t, b, "checked:2", drop+"\n")
 	_, _, err := on[Check](t, b, `image = "checked:2"
 		dynamic = "false"
@@ -167,7 +169,7 @@ func TestCheckNamesTheLineThatDroppedPgaudit(t *testing.T) {
 	require.ErrorAs(t, err, &arg)
 	require.Equal(t, "image", arg.Arg)
 	require.ErrorContains(t, err, "checked:2 fails 2 of 20 checks; B6.6")
-	require.ErrorContains(t, err, "/usr/pgsql-"+major+"/lib/pgaudit.so is missing")
+	require.ErrorContains(t, err, ""+root+"/lib/pgaudit.so is missing")
 	var explained *module.Explained
 	require.ErrorAs(t, err, &explained)
 	require.Contains(t, explained.Remedy, "pg_config")
@@ -215,14 +217,14 @@ func TestCheckReadsArchivesToo(t *testing.T) {
 // before, in less than five seconds.
 func TestCheckOfALargeImageTakesSeconds(t *testing.T) {
 	b := at(t, "builder")
-	_, major := serverHere(t)
+	root, _ := serverHere(t)
 	dir := database(t, b, "large:0", "")
 	ballast := filepath.Join(dir, "ballast")
 	require.NoError(t, os.Mkdir(ballast, 0o755))
 	for _, name := range []string{"a", "b"} {
 		require.NoError(t, exec.Command("dd", "if=/dev/urandom", "of="+filepath.Join(ballast, name), "bs=1M", "count=310", "status=none").Run())
 	}
-	require.NoError(t, os.WriteFile(filepath.Join(ballast, "Dockerfile"), []byte("FROM large:0\nUSER 0\nCOPY a /opt/a\nCOPY b /opt/b\nRUN rm /usr/pgsql-"+major+"/lib/pgaudit.so\nUSER 26\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(ballast, "Dockerfile"), []byte("FROM large:0\nUSER 0\nCOPY a /opt/a\nCOPY b /opt/b\nRUN rm "+root+"/lib/pgaudit.so\nUSER 26\n"), 0o644))
 	b.do(t, "docker", "build", "-q", "--network=none", "-t", "large:1", ballast)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	start := time.Now()
@@ -261,4 +263,117 @@ func TestLayersReadInDockersFolderAreThoseOfTheImage(t *testing.T) {
 	require.ErrorIs(t, err, layerdb.ErrNotHere)
 	_, err = layerdb.Find(folder, driver, info.ID, append(info.RootFS.Layers[:1:1], info.ID))
 	require.ErrorIs(t, err, layerdb.ErrNotHere)
+}
+
+func TestCheckProvesAnImageInAContainer(t *testing.T) {
+	b := at(t, "builder")
+	database(t, b, "checked:4", "")
+	step := on[Check](t, b, `image = "checked:4"
+		dynamic = "true"`)
+	_, out, err := step.Check()
+	require.NoError(t, err)
+	require.Len(t, list(out.GetAttr("passed")), 20)
+	var proved []string
+	for _, f := range out.GetAttr("findings").AsValueSlice() {
+		if f.GetAttr("proved").True() {
+			proved = append(proved, f.GetAttr("id").AsString())
+		}
+	}
+	require.Equal(t, []string{"B6.2", "B6.4", "B6.5", "B6.6", "B6.7", "B6.10", "B6.12", "B6.14", "B6.17", "B6.19"}, slices.DeleteFunc(proved, func(id string) bool { return id == "B6.9" }))
+	require.Contains(t, strings.Join(list(findings(out)["B6.7"].GetAttr("evidence")), "\n"), "an audited INSERT: SESSION,")
+	require.Contains(t, strings.Join(list(findings(out)["B6.19"].GetAttr("evidence")), "\n"), "catalog version 2")
+	noContainers(t, b)
+
+	root, _ := serverHere(t)
+	database(t, b, "checked:5", "RUN rm "+root+"/lib/pgaudit.so\n")
+	_, out, err = on[Check](t, b, `image = "checked:5"
+		dynamic = "true"
+		fail_on = "never"`).Check()
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(list(findings(out)["B6.17"].GetAttr("evidence")), "\n"), `FATAL:  could not access file "pgaudit.so"`)
+	noContainers(t, b)
+}
+
+func TestAnImageThatCannotRunIsToldOf(t *testing.T) {
+	b := at(t, "builder")
+	image(t, b, "shellless:1", layered("shellless"))
+	_, _, err := on[Check](t, b, `image = "shellless:1"
+		dynamic = "true"
+		fail_on = "never"`).Check()
+	var arg *module.ArgError
+	require.ErrorAs(t, err, &arg)
+	require.Equal(t, "dynamic", arg.Arg)
+	require.ErrorContains(t, err, "start a container of")
+	noContainers(t, b)
+	_, _, err = on[Check](t, b, `image = "shellless:1"
+		fail_on = "never"`).Check()
+	require.NoError(t, err)
+}
+
+// Whatever ends a probe, its container ends and is removed.
+func TestAProbeLeavesNoContainerBehind(t *testing.T) {
+	b := at(t, "builder")
+	database(t, b, "checked:6", "RUN echo 'while :; do :; done' > /usr/local/bin/pgbackrest && chmod 755 /usr/local/bin/pgbackrest\n")
+	kill := func(client *os.Process, _ func()) { _ = client.Kill() } // it may have ended just now
+	cancel := func(_ *os.Process, cancel func()) { cancel() }
+	for name, c := range map[string]struct {
+		when func() bool
+		end  func(client *os.Process, cancel func())
+	}{
+		"cancelled while it runs":                       {running(t, b), cancel},
+		"cancelled while the container is made":         {anyTime, cancel},
+		"its client killed while it runs":               {running(t, b), kill},
+		"its client killed while the container is made": {anyTime, kill},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			step := on[Check](t, b, `image = "checked:6"
+				dynamic = "true"
+				fail_on = "never"`)
+			done := make(chan error, 1)
+			go func() {
+				_, err := step.Module().Check(ctx, step.Env())
+				done <- err
+			}()
+			client := probeClient(t)
+			require.Eventually(t, c.when, time.Minute, 20*time.Millisecond)
+			c.end(client, cancel)
+			require.Error(t, <-done)
+			noContainers(t, b)
+		})
+	}
+}
+
+func anyTime() bool { return true }
+
+// running tells whether a container runs.
+func running(t *testing.T, p place) func() bool {
+	return func() bool { return p.do(t, "docker", "ps", "-q") != "" }
+}
+
+// probeClient waits for the docker client of a probe.
+func probeClient(t *testing.T) *os.Process {
+	t.Helper()
+	var pid int
+	require.Eventually(t, func() bool {
+		out, _ := exec.Command("pgrep", "-f", "^docker run .*antdbctl-check-").Output()
+		_, err := fmt.Sscan(string(out), &pid)
+		return err == nil
+	}, time.Minute, 10*time.Millisecond)
+	p, err := os.FindProcess(pid)
+	require.NoError(t, err)
+	return p
+}
+
+func noContainers(t *testing.T, p place) {
+	t.Helper()
+	left := func() string {
+		return p.do(t, "docker", "ps", "--all", "--filter", "name=antdbctl-check-", "--format", "{{.Names}} {{.Status}} {{.CreatedAt}}")
+	}
+	for deadline := time.Now().Add(20 * time.Second); left() != "" && time.Now().Before(deadline); {
+		<-time.After(100 * time.Millisecond)
+	}
+	require.Empty(t, left())
+	require.Empty(t, p.do(t, "docker", "volume", "ls", "-q"))
 }

@@ -110,7 +110,7 @@ func TestFaultsOfTheServer(t *testing.T) {
 	many(t)
 	for name, c := range map[string]fault{
 		"one folder too many": {id: "B6.1", verdict: Fail, want: Want{Root: "/usr"}, evidence: "there is no /usr/bin/postgres…there is a " + root + "/bin/postgres", remedy: "one folder too many", layer: 2},
-		"no shared files":     {id: "B6.1", verdict: Fail, more: without(root + "/share/postgres.bki"), evidence: "there is no " + root + "/share/postgres.bki…deletes", remedy: "side by side", layer: added},
+		"no shared files":     {id: "B6.1", verdict: Fail, more: without(share + "/postgres.bki"), evidence: "there is no " + share + "/postgres.bki…deletes", remedy: "side by side", layer: added},
 		"a script as server":  {id: "B6.1", verdict: Fail, more: with(root+"/bin/postgres", script("#!/bin/sh\n")), evidence: "cannot be read: no ELF file", layer: added},
 		"argument not given":  {id: "B6.1", verdict: Fail, config: env("PGROOT=/usr/pgsql-"), evidence: "there is no /usr/pgsql-/bin/postgres", remedy: "--build-arg PG_MAJOR"},
 		"another major":       {id: "B6.2", verdict: Fail, want: Want{Major: "11"}, evidence: "is not of major 11, which pg_major asks for", remedy: "pg_major", layer: 2},
@@ -122,7 +122,7 @@ func TestFaultsOfTheServer(t *testing.T) {
 		"not executable":        {id: "B6.3", verdict: Fail, more: with(root+"/bin/initdb", entry{from: sample.root + "/bin/initdb", mode: 0o640}), evidence: "cannot be executed by uid 26: mode 0640", remedy: "chmod 755", layer: added},
 		"built for a cluster":   {id: "B6.4", verdict: Fail, more: with(root+"/bin/initdb", altered(t, sample.root+"/bin/initdb", replace("The database cluster will be initialized", nodeName+strings.Repeat(" ", 6)))), evidence: "node name is mandatory", remedy: "--disable-cluster", layer: added},
 		"initdb is gone":        {id: "B6.4", verdict: Fail, more: without(root + "/bin/initdb"), evidence: "initdb", layer: added},
-		"initdb without sample": {id: "B6.4", verdict: Fail, more: without(root + "/share/postgresql.conf.sample"), evidence: "postgresql.conf.sample", layer: added},
+		"initdb without sample": {id: "B6.4", verdict: Fail, more: without(share + "/postgresql.conf.sample"), evidence: "postgresql.conf.sample", layer: added},
 		"another catalog": {id: "B6.19", verdict: Fail, more: with(root+"/bin/postgres", altered(t, sample.root+"/bin/postgres", func(b []byte) []byte {
 			return bytes.ReplaceAll(b, []byte("PG_"+sample.major+"_2"), []byte("PG_"+sample.major+"_3"))
 		})), evidence: "catalog version 3", remedy: "pgBackRest does not know", layer: added},
@@ -132,6 +132,7 @@ func TestFaultsOfTheServer(t *testing.T) {
 		"archive is damaged":  {id: "B6.5", verdict: Warn, more: with("/usr/lib/locale/locale-archive", text("nonsense that is long enough for a header")), evidence: "no locale-archive of glibc", remedy: "localedef"},
 		"wide open to others": {id: "B6.11", verdict: Fail, more: []addition{{"RUN chmod 700 lib", layer{root + "/lib": {dir: true, mode: 0o700}}}}, evidence: "uid 26 may not read " + root + "/lib (owner 0:0, mode 0700)", remedy: "chmod -R a+rX", layer: added},
 		"data not writable":   {id: "B6.11", verdict: Fail, more: []addition{{"RUN mkdir", layer{"/pgdata": owned(0, 0, 0o755)}}}, evidence: "/pgdata is not writable by uid 26: owner 0:0, mode 0755", remedy: "chown -R 26:26 /pgdata", layer: added},
+		"tmp not writable":    {id: "B6.11", verdict: Fail, more: []addition{{"RUN mkdir /tmp", layer{"/tmp": owned(0, 0, 0o755)}}}, evidence: "may not write to /tmp", remedy: "chmod 1777 /tmp", layer: added},
 		"group without right": {id: "B6.11", verdict: Warn, more: []addition{{"RUN chmod", layer{"/pgdata": owned(26, 26, 0o700)}}}, evidence: "mode 0700", remedy: "chmod -R g=u /pgdata", layer: added},
 		"unknown uid":         {id: "B6.11", verdict: Fail, more: with("/etc/passwd", text("root:x:0:0::/:/bin/sh\n")), evidence: "no uid 26", remedy: "useradd -u 26", layer: added},
 	} {
@@ -147,8 +148,8 @@ func TestFaultsOfLibraries(t *testing.T) {
 	for name, c := range map[string]fault{
 		"pgaudit deleted":   {id: "B6.6", verdict: Fail, more: without(lib + "pgaudit.so"), evidence: "could not access file \"pgaudit.so\"…layer 4 of 4 (RUN rm " + lib + "pgaudit.so) deletes…which came with layer 2", remedy: "PG_CONFIG=" + root + "/bin/pg_config", layer: added},
 		"pgaudit elsewhere": {id: "B6.6", verdict: Fail, more: append(without(lib+"pgaudit.so"), with("/usr/lib64/pgsql/pgaudit.so", program(pgaudit))...), evidence: "there is one in /usr/lib64/pgsql/pgaudit.so", layer: added},
-		"no control file":   {id: "B6.6", verdict: Warn, more: without(root + "/share/extension/pgaudit.control"), evidence: "CREATE EXTENSION pgaudit fails", remedy: "make install", layer: added},
-		"no script":         {id: "B6.6", verdict: Warn, more: with(root+"/share/extension/pgaudit.control", text("default_version = '9.9'\n")), evidence: "leads to version 9.9 of pgaudit", layer: added},
+		"no control file":   {id: "B6.6", verdict: Warn, more: without(share + "/extension/pgaudit.control"), evidence: "CREATE EXTENSION pgaudit fails", remedy: "make install", layer: added},
+		"no script":         {id: "B6.6", verdict: Warn, more: with(share+"/extension/pgaudit.control", text("default_version = '9.9'\n")), evidence: "leads to version 9.9 of pgaudit", layer: added},
 		"of another major": {id: "B6.7", verdict: Fail, more: with(lib+"pgaudit.so", altered(t, pgaudit, func(b []byte) []byte {
 			copy(b[bytes.Index(b, []byte(magic)):], words(28, 1100, 100, 32, 64, 1, 1))
 			return b
@@ -160,8 +161,8 @@ func TestFaultsOfLibraries(t *testing.T) {
 		"cut short":           {id: "B6.7", verdict: Fail, more: with(lib+"pgaudit.so", altered(t, pgaudit, func(b []byte) []byte { return b[:2000] })), evidence: "damaged ELF file", layer: added},
 		"a program instead":   {id: "B6.7", verdict: Fail, more: with(lib+"pgaudit.so", program("/bin/bash")), evidence: "PG_MODULE_MAGIC", layer: added},
 		"missing, so no fit":  {id: "B6.7", verdict: Unknown, more: without(lib + "pgaudit.so"), evidence: "see B6.6"},
-		"branch of another":   {id: "B6.8", verdict: Fail, more: with(root+"/share/extension/pgaudit.control", text("default_version = '1.3'\n")), evidence: "pgaudit 1.3 is for another major", remedy: "branch " + pgauditBranches[sample.major], layer: added},
-		"no branch":           {id: "B6.8", verdict: Unknown, more: without(root + "/share/extension/pgaudit.control"), evidence: "see B6.6"},
+		"branch of another":   {id: "B6.8", verdict: Fail, more: with(share+"/extension/pgaudit.control", text("default_version = '1.3'\n")), evidence: "pgaudit 1.3 is for another major", remedy: "branch " + pgauditBranches[sample.major], layer: added},
+		"no branch":           {id: "B6.8", verdict: Unknown, more: without(share + "/extension/pgaudit.control"), evidence: "see B6.6"},
 		"libpq went away":     {id: "B6.9", verdict: Fail, more: without(libpq), evidence: "psycopg2: /usr/lib/python3/dist-packages/psycopg2/_psycopg.so wants libpq.so.5, which is not found…pgBackRest: …deletes a libpq.so.5", remedy: "Keep a libpq.so.5", layer: added},
 		"libpq aside":         {id: "B6.9", verdict: Fail, more: append(without(libpq), with(lib+"libpq.so.5", program(libpq))...), evidence: "there is " + lib + "libpq.so.5, where the loader does not look", layer: added},
 		"no psycopg2":         {id: "B6.9", verdict: Fail, more: without("/usr/lib/python3/dist-packages/psycopg2/_psycopg.so"), evidence: "no psycopg2", remedy: "python3-psycopg2"},

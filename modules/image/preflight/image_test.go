@@ -96,7 +96,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-const root = "/usr/pgsql-15" // of the server in the image, whatever its major
+// root and share are the server's in the image: where it was built for, as on
+// this machine.
+var root, share string
 
 // made prepares the layers of the sample once.
 func made(t testing.TB) {
@@ -110,6 +112,7 @@ func made(t testing.TB) {
 	sample.once.Do(func() {
 		sample.root = filepath.Dir(filepath.Dir(found[len(found)-1]))
 		sample.major = filepath.Base(sample.root)
+		root, share = sample.root, "/usr/share/postgresql/"+sample.major
 		sample.dir, err = os.MkdirTemp("", "antdbctl-preflight-")
 		require.NoError(t, err)
 		sample.store, err = store.At(sample.dir)
@@ -155,6 +158,7 @@ func base(t testing.TB) layer {
 			l[at] = program(p)
 		}
 	}
+	l["/tmp"] = owned(0, 0, 0o1777)
 	for _, dir := range dataDirs {
 		l[dir] = owned(26, 26, 0o770)
 	}
@@ -164,7 +168,7 @@ func base(t testing.TB) layer {
 // serverLayer is this machine's server, laid out as the operator's images have it.
 func serverLayer(t testing.TB) layer {
 	l := layer{}
-	for from, to := range map[string]string{sample.root: root, "/usr/share/postgresql/" + sample.major: root + "/share"} {
+	for from, to := range map[string]string{sample.root: root, share: share} {
 		err := filepath.WalkDir(from, func(p string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				if d != nil && (d.Name() == "bitcode" || d.Name() == "pgxs") {
@@ -253,7 +257,7 @@ func judge(t testing.TB, img *store.Image, want Want) map[string]Finding {
 	require.NoError(t, err)
 	config, err := img.ConfigFile()
 	require.NoError(t, err)
-	list, err := Run(t.Context(), tree, config, want)
+	list, _, err := Run(t.Context(), tree, config, want)
 	require.NoError(t, err)
 	out := map[string]Finding{}
 	for _, f := range list {

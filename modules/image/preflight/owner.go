@@ -39,6 +39,12 @@ var dataDirs = []string{"/pgdata", "/pgwal", "/backrestrepo", "/crunchyadm"}
 func (s *subject) owners(f *finding) {
 	s.userKnown(f)
 	s.serverReadable(f)
+	if e, ok := s.tree.Stat("/tmp"); !ok || !s.may(e, 7) {
+		f.failf("RUN mkdir -p /tmp && chmod 1777 /tmp", "uid %d may not write to /tmp: the server's socket and the scripts' files are there", s.want.User)
+		if ok {
+			f.at(e.Layer)
+		}
+	}
 	for _, dir := range dataDirs {
 		e, ok := s.tree.Stat(dir)
 		switch {

@@ -116,12 +116,12 @@ func (f Finding) Fault() string {
 	return name
 }
 
-// Run judges an image. The error is about images that cannot be read; what is
+// Run judges an image, and gives the command that proves some of it. The error is about images that cannot be read; what is
 // wrong with one that can is in the findings, in the order of the list.
-func Run(ctx context.Context, tree *rootfs.Tree, config *v1.ConfigFile, want Want) ([]Finding, error) {
+func Run(ctx context.Context, tree *rootfs.Tree, config *v1.ConfigFile, want Want) ([]Finding, *Probe, error) {
 	s, err := newSubject(ctx, tree, config, want)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer s.files.close()
 	var out []Finding
@@ -130,13 +130,13 @@ func Run(ctx context.Context, tree *rootfs.Tree, config *v1.ConfigFile, want Wan
 			continue
 		}
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		f := &finding{Finding: Finding{ID: c.id, Title: c.title, Verdict: string(Pass), Evidence: []string{}}, subject: s}
 		c.run(s, f)
 		out = append(out, f.Finding)
 	}
-	return out, nil
+	return out, s.probe(), nil
 }
 
 // finding is a Finding in the making. A check notes what it sees; the worst it

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/adbsql/antdbctl/modules/image/dockerfile"
+	"github.com/adbsql/antdbctl/modules/image/rootfs"
 )
 
 func TestAWholeImagePassesEveryCheck(t *testing.T) {
@@ -103,4 +104,24 @@ func TestATableTellsEverythingAboutFaultsAndLittleElse(t *testing.T) {
 	for line := range strings.Lines(out.String()) {
 		require.LessOrEqual(t, utf8.RuneCountInString(regexp.MustCompile(`\x1b\[[0-9;]*m`).ReplaceAllString(line, "")), 52)
 	}
+}
+
+func TestAServerThatMovedLooksBesideItself(t *testing.T) {
+	for _, c := range []struct{ target, bin, at, want string }{
+		{"/opt/antdb/share/postgresql", "/opt/antdb/bin", "/usr/pgsql-11/bin", "/usr/pgsql-11/share/postgresql"},
+		{"/usr/pgsql-11/lib", "/usr/pgsql-11/bin", "/usr/pgsql-11/bin", "/usr/pgsql-11/lib"},
+		{"/usr/share/postgresql/15", "/usr/lib/postgresql/15/bin", "/usr/pgsql-15/bin", "/usr/share/postgresql/15"},
+		{"/usr/share/postgresql/15", "/usr/lib/postgresql/15/bin", "/opt/lib/postgresql/15/bin", "/opt/share/postgresql/15"},
+	} {
+		require.Equal(t, c.want, relocated(c.target, c.bin, c.at))
+	}
+	img := image(t, nil)
+	tree, err := rootfs.Read(t.Context(), img)
+	require.NoError(t, err)
+	config, err := img.ConfigFile()
+	require.NoError(t, err)
+	s, err := newSubject(t.Context(), tree, config, Want{})
+	require.NoError(t, err)
+	require.Equal(t, root+"/lib", s.server.lib)
+	require.Equal(t, share, s.server.share)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/adbsql/antdbctl/modules/image/elf"
@@ -56,15 +57,74 @@ func (s *subject) findServer() server {
 		v.bin = path.Dir(e.Path)
 		v.root = path.Dir(v.bin)
 	}
-	v.lib = s.firstWith("plpgsql.so", v.root+"/lib/postgresql", v.root+"/lib", v.root+"/lib64/postgresql", v.root+"/lib64", v.root+"/lib/pgsql")
+	v.lib = s.firstWith("plpgsql.so", usualLibs(v.root)...)
 	if v.postgres, v.err = s.loader.Object(path.Join(v.bin, "postgres")); v.err != nil {
 		return v
 	}
 	v.scope = s.loader.Load(v.postgres, nil)
 	v.readVersion()
-	v.share = s.firstWith("postgres.bki", v.root+"/share/postgresql", v.root+"/share", v.root+"/share/pgsql",
-		"/usr/share/postgresql/"+v.major, "/usr/share/pgsql")
+	libs, shares := v.builtIn()
+	if libs == nil {
+		libs = usualLibs(v.root)
+	}
+	if shares == nil {
+		shares = []string{v.root + "/share/postgresql", v.root + "/share", v.root + "/share/pgsql"}
+	}
+	v.lib, v.share = s.firstWith("plpgsql.so", libs...), s.firstWith("postgres.bki", shares...)
 	return v
+}
+
+// usualLibs are where servers have their libraries.
+func usualLibs(root string) []string {
+	return []string{root + "/lib/postgresql", root + "/lib", root + "/lib64/postgresql", root + "/lib64", root + "/lib/pgsql"}
+}
+
+// Folders that configure built into the server.
+var (
+	builtBin   = regexp.MustCompile(`^/\S*/bin$`)
+	builtLib   = regexp.MustCompile(`^/\S*/lib(?:64)?(?:/postgresql|/pgsql)?$`)
+	builtShare = regexp.MustCompile(`^/\S*/share(?:/postgresql|/pgsql)?(?:/[\d.]+)?$`)
+)
+
+// builtIn are the folders where the server looks for its libraries and shared
+// files, by what was built into it; nil where that is not among its texts. A
+// server that lies elsewhere looks beside itself, as long as its own folder ends
+// as the built-in one does: make_relative_path of PostgreSQL's path.c.
+func (v *server) builtIn() (libs, shares []string) {
+	all := func(pattern *regexp.Regexp) []string {
+		found, err := v.postgres.Constants("/", pattern)
+		if err != nil {
+			return nil
+		}
+		return found
+	}
+	bins := all(builtBin)
+	if len(bins) != 1 {
+		return nil, nil
+	}
+	for _, lib := range all(builtLib) {
+		libs = append(libs, relocated(lib, bins[0], v.bin))
+	}
+	for _, share := range all(builtShare) {
+		shares = append(shares, relocated(share, bins[0], v.bin))
+	}
+	slices.SortStableFunc(libs, func(a, b string) int { return len(b) - len(a) }) // lib/postgresql before the lib for clients
+	return libs, shares
+}
+
+// relocated is where a folder is looked for that was to be at target, by
+// programs that were to be in bin and are in at.
+func relocated(target, bin, at string) string {
+	common := 0
+	for i := 0; i < min(len(target), len(bin)) && target[i] == bin[i]; i++ {
+		if target[i] == '/' {
+			common = i
+		}
+	}
+	if prefix, ok := strings.CutSuffix(at, bin[common:]); ok {
+		return path.Join("/", prefix, target[common:])
+	}
+	return target
 }
 
 // askedRoot is where the server should be, from the best source there is.
@@ -88,8 +148,8 @@ func (s *subject) askedRoot() string {
 	return "/usr/pgsql"
 }
 
-// firstWith is the first of the folders that has a file, else the last but the
-// most usual one.
+// firstWith is the first of the folders that has a file, else the second, which
+// is the more usual one, or the only.
 func (s *subject) firstWith(name string, dirs ...string) string {
 	for _, dir := range dirs {
 		if _, ok := s.tree.Stat(path.Join(dir, name)); ok {

@@ -137,5 +137,15 @@ func (t *table) tally(findings []Finding) {
 			parts = append(parts, t.paint(marks[p.v].color, fmt.Sprintf("%d %s", n, p.text)))
 		}
 	}
-	t.printf("\n  %s\n", strings.Join(parts, ", "))
+	proved := 0
+	for _, f := range findings {
+		if f.Proved {
+			proved++
+		}
+	}
+	line := strings.Join(parts, ", ")
+	if proved > 0 {
+		line += fmt.Sprintf("; %d proved in a container", proved)
+	}
+	t.printf("\n  %s\n", line)
 }
