@@ -38,8 +38,11 @@ func (l *look) later(names []string, skip int, down func(command) bool, fn func(
 			}
 			for _, target := range args[skip:] {
 				for _, p := range s.placed {
-					text, big := l.isBig(p)
-					if big && !seen[p.path] && covers(s.resolve(c, target), p.path, down(c)) {
+					p, ok := l.meant(s.resolve(c, target), p, down(c))
+					if !ok || seen[p.path] {
+						continue
+					}
+					if text, big := l.isBig(p); big {
 						seen[p.path] = true
 						fn(s, c, p, text)
 					}
@@ -47,6 +50,18 @@ func (l *look) later(names []string, skip int, down func(command) bool, fn func(
 			}
 		}
 	}
+}
+
+// meant is what a command's argument means of something placed: the whole of
+// it, or one file of a folder.
+func (l *look) meant(target string, p placed, down bool) (placed, bool) {
+	if covers(target, p.path, down) {
+		return p, true
+	}
+	if e, ok := l.file(p, target); ok {
+		return placed{path: target, line: p.line, verb: p.verb, source: e.Name, entry: &e}, true
+	}
+	return placed{}, false
 }
 
 func (p placed) origin() string {
