@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 )
 
@@ -246,4 +247,22 @@ func TestAFolderIsNotLeftAndItsPipesAreNotWaitedFor(t *testing.T) {
 			holds(t, s)
 		})
 	}
+}
+
+func TestAPackingThatWantsTooMuchMemoryIsNamed(t *testing.T) {
+	var out bytes.Buffer
+	w, err := zstd.NewWriter(&out, zstd.WithWindowSize(64<<20))
+	require.NoError(t, err)
+	archive := noisy()
+	_, err = w.Write(archive[:1000])
+	require.NoError(t, err)
+	require.NoError(t, w.Flush()) // its length is unknown from here on
+	_, err = w.Write(archive[1000:])
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	s := fresh(t)
+	_, err = read(t, s, out.Bytes(), "")
+	require.ErrorContains(t, err, "cannot be unpacked in the memory there is for it")
+	require.Contains(t, remedy(t, err), "--long")
+	holds(t, s)
 }
