@@ -248,6 +248,8 @@ func TestACancelledSendGoesOnLater(t *testing.T) {
 	for _, p := range nodes {
 		require.ErrorIs(t, all[p.Name].Err, context.Canceled)
 		require.NotEmpty(t, p.processes(cargo), "its station waits on")
+	}
+	for _, p := range nodes {
 		p.at = nil
 	}
 	before := nodes[0].runner.sent.Swap(0)

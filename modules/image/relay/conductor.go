@@ -42,7 +42,10 @@ func (c *conductor) run(ctx context.Context) {
 		}
 	}
 	c.gatherAll(ctx)
+	tick := time.NewTicker(c.pollEvery) // what has to come of silence, nobody tells
+	defer tick.Stop()
 	for {
+		c.giveUp()
 		c.arrange(ctx)
 		c.finish(ctx)
 		if !slices.ContainsFunc(c.members, func(m *member) bool { return !m.ended }) {
@@ -51,6 +54,7 @@ func (c *conductor) run(ctx context.Context) {
 		select {
 		case apply := <-c.news:
 			apply()
+		case <-tick.C:
 		case <-ctx.Done():
 			for _, m := range c.members {
 				m.leave(context.Cause(ctx))
@@ -219,16 +223,26 @@ func (c *conductor) finish(ctx context.Context) {
 		if up := m.up; up != nil && m.err != nil && !up.out() {
 			c.aside(func() { _ = up.station.cut(ctx) })
 		}
-		stays := m.station == nil || m.left || unreachable(m.err)
 		c.aside(func() {
-			ctx, enough := context.WithTimeout(context.WithoutCancel(ctx), c.lost)
-			defer enough()
-			if !stays {
-				if err := m.station.stop(ctx); err != nil {
-					m.Note("the station stays on %s: %s", m.Name, err)
-				}
-			}
+			c.part(context.WithoutCancel(ctx), m)
 			c.result(m.Node, r)
 		})
+	}
+}
+
+// part ends a station, or leaves it to a later run.
+func (c *conductor) part(ctx context.Context, m *member) {
+	switch {
+	case m.station == nil || unreachable(m.err):
+	case m.left:
+		ctx, enough := context.WithTimeout(ctx, c.silent)
+		defer enough()
+		_ = m.station.release(ctx) // else the next run waits until it sees that nobody comes
+	default:
+		ctx, enough := context.WithTimeout(ctx, c.lost)
+		defer enough()
+		if err := m.station.stop(ctx); err != nil {
+			m.Note("the station stays on %s: %s", m.Name, err)
+		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/adbsql/antdbctl/engine/conn"
 )
 
 // member is a node and all that is known about it.
@@ -20,6 +22,7 @@ type member struct {
 	left    bool      // nobody waits for it any more
 	ended   bool      // its result was told
 	heard   time.Time // when it last answered
+	away    error     // why it did not answer since
 	moved   time.Time // when it last got a chunk, or another way to get one
 	whole   time.Duration
 
@@ -67,6 +70,19 @@ func (c *conductor) watch(ctx context.Context, m *member) {
 	}
 }
 
+// giveUp gives up the nodes that have been out of reach for long.
+func (c *conductor) giveUp() {
+	for _, m := range c.members {
+		if m.out() || !m.silent(c.lost) {
+			continue
+		}
+		if m.away == nil {
+			m.away = &conn.Unreachable{Target: m.Name, Err: fmt.Errorf("it has not answered for %s", c.lost)}
+		}
+		m.err = fmt.Errorf("%w; what it has waits there for %s", m.away, c.patience)
+	}
+}
+
 // see takes in what a poll has brought. Of two at once, the one that was asked
 // later counts.
 func (c *conductor) see(m *member, asked time.Time, st status, err error) {
@@ -74,9 +90,7 @@ func (c *conductor) see(m *member, asked time.Time, st status, err error) {
 	case m.ended:
 		return
 	case err != nil && unreachable(err):
-		if m.silent(c.lost) {
-			m.err = fmt.Errorf("%w; what it has waits there for %s", err, c.patience)
-		}
+		m.away = err
 		return
 	case err != nil:
 		m.err = errors.Join(m.err, err)
@@ -87,7 +101,7 @@ func (c *conductor) see(m *member, asked time.Time, st status, err error) {
 		m.err = fmt.Errorf("the station on %s has ended: %s", m.Name, st.log)
 		return
 	}
-	m.asked, m.heard = asked, time.Now()
+	m.asked, m.heard, m.away = asked, time.Now(), nil
 	came := st.next > m.status.next
 	m.status = st
 	if came {

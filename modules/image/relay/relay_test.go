@@ -112,8 +112,11 @@ func newPlace(t *testing.T, name string, how settled) *place {
 	t.Cleanup(func() { _ = host.Close() })
 	login, err := host.(*ssh.Host).Login(t.Context())
 	require.NoError(t, err)
-	p := &place{t: t, server: server, host: host.(*ssh.Host), file: filepath.Join(t.TempDir(), "cargo"), runner: &runner{Runner: host}}
-	require.NoError(t, os.Chmod(filepath.Dir(p.file), 0o777))
+	dir, err := os.MkdirTemp("", "relay-node-") // which other users may enter
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	require.NoError(t, os.Chmod(dir, 0o777))
+	p := &place{t: t, server: server, host: host.(*ssh.Host), file: dir + "/cargo", runner: &runner{Runner: host}}
 	user := how.user
 	if user == "" {
 		user = "root"
@@ -152,7 +155,7 @@ func quick() *limits {
 	l := usual
 	l.pollEvery = 50 * time.Millisecond
 	l.silent, l.stalled, l.lost = 4*time.Second, 6*time.Second, 12*time.Second
-	l.busy, l.free = 4*time.Second, 5*time.Second
+	l.busy, l.free = 7*time.Second, 6*time.Second
 	return &l
 }
 

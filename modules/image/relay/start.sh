@@ -37,7 +37,7 @@ if alive; then
 	heard=0 who=
 	read -r heard 2>/dev/null <"$dir/lease"
 	read -r who 2>/dev/null <"$dir/owner"
-	if [ "$who" != "$owner" ] && [ $(($(date +%s) - heard)) -lt "$free" ]; then
+	if [ -n "$who" ] && [ "$who" != "$owner" ] && [ $(($(date +%s) - heard)) -lt "$free" ]; then
 		echo "busy ${who#* }"
 		exit
 	fi

@@ -219,6 +219,12 @@ func (s *station) clear(ctx context.Context) error {
 	return err
 }
 
+// release tells the next run that it need not wait for this one.
+func (s *station) release(ctx context.Context) error {
+	_, err := s.host.Run(ctx, conn.Script(`[ ! -e "$1/owner" ] || : >"$1/owner"`, s.dir))
+	return err
+}
+
 // stop ends the station and takes its traces away.
 func (s *station) stop(ctx context.Context) error {
 	_, err := s.host.Run(ctx, conn.Script(`[ ! -e "$1/stop" ] || exec sh "$1/stop"`, s.dir))
