@@ -50,6 +50,10 @@ func GuessBase(steps []Step) Base {
 	if b.Rows == 0 {
 		return b
 	}
+	if name := labelled(steps); name != "" {
+		b.Name, b.Sure, b.Reasons = name, Stated, append([]string{"the label " + baseLabel + " names it"}, b.Reasons...)
+		return b
+	}
 	name, reason := nameOf(steps[:b.Rows])
 	if name == "" {
 		return b
@@ -57,6 +61,24 @@ func GuessBase(steps []Step) Base {
 	b.Name, b.Sure = name, Likely
 	b.Reasons = append([]string{reason}, b.Reasons...)
 	return b
+}
+
+// baseLabel is where builders may note the base, by the OCI image specification.
+const baseLabel = "org.opencontainers.image.base.name"
+
+// labelled is what the label says; the newest counts.
+func labelled(steps []Step) string {
+	for _, s := range slices.Backward(steps) {
+		if s.Verb != "LABEL" {
+			continue
+		}
+		for _, p := range s.Pairs {
+			if p.Name == baseLabel {
+				return p.Value
+			}
+		}
+	}
+	return ""
 }
 
 // statedBase looks for the comment that buildah leaves on the first row above
@@ -162,14 +184,11 @@ func nameOf(steps []Step) (name, reason string) {
 			}
 		}
 	}
-	return NameByLabels(labels)
+	return nameByLabels(labels)
 }
 
-// NameByLabels names a base by the labels that it has.
-func NameByLabels(labels map[string]string) (name, reason string) {
-	if name := labels["org.opencontainers.image.base.name"]; name != "" {
-		return name, "the label org.opencontainers.image.base.name says so"
-	}
+// nameByLabels names a base by the labels that it has.
+func nameByLabels(labels map[string]string) (name, reason string) {
 	if ref, version := labels["org.opencontainers.image.ref.name"], labels["org.opencontainers.image.version"]; ref == "ubuntu" && version != "" {
 		return "ubuntu:" + version, "the labels org.opencontainers.image.ref.name and .version say so"
 	}

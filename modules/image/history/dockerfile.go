@@ -27,7 +27,7 @@ func (d *Dockerfile) String() string {
 		b.WriteString("#\n")
 		comment(&b, "", "The history has no files. Put these beside this Dockerfile before you build:")
 		for _, n := range d.Needs {
-			fmt.Fprintf(&b, "#   %s\n", n)
+			fmt.Fprintf(&b, "#   %s\n", oneLine(n))
 		}
 	}
 	b.WriteString("\n")
@@ -80,16 +80,24 @@ func (d *Dockerfile) from(b *strings.Builder) {
 		b.WriteString("FROM " + unknownBase + "\n")
 	case d.Base.Sure >= Stated:
 		comment(b, "", fmt.Sprintf("The base is %s: %s.", d.Base.Sure, strings.Join(d.Base.Reasons, "; ")))
-		fmt.Fprintf(b, "FROM %s\n", d.Base.Name)
+		b.WriteString("FROM " + oneWord(d.Base.Name) + "\n")
 	default:
 		comment(b, "guess: ", fmt.Sprintf("no history has a FROM; %s is %s:", d.Base.Name, d.Base.Sure))
 		bullets(b, d.Base.Reasons)
-		fmt.Fprintf(b, "FROM %s\n", d.Base.Name)
+		b.WriteString("FROM " + oneWord(d.Base.Name) + "\n")
 	}
 }
 
 // unknownBase stands for a base that nothing names.
 const unknownBase = "unknown-base"
+
+// oneWord keeps a name that a label gives from being more than a name.
+func oneWord(name string) string {
+	if words := strings.Fields(name); len(words) == 1 {
+		return strings.TrimRight(words[0], `\`)
+	}
+	return unknownBase
+}
 
 func bullets(b *strings.Builder, texts []string) {
 	for _, text := range texts {
@@ -136,9 +144,10 @@ func (s Step) String() string {
 	return s.Verb + " " + oneLine(s.Text)
 }
 
-// oneLine keeps text of a value from ending its line.
+// oneLine keeps text from ending its line, and from joining it with the next.
 func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), " ")
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), " ")
+	return strings.TrimRight(text, "\\ \t")
 }
 
 func (s Step) argLines() string {
@@ -146,9 +155,9 @@ func (s Step) argLines() string {
 	for i, p := range s.Pairs {
 		switch {
 		case s.Literal && !p.Bare:
-			lines[i] = "ARG " + p.Name + "=" + literalValue(p.Value)
+			lines[i] = "ARG " + p.Name + "=" + oneLine(literalValue(p.Value))
 		default:
-			lines[i] = "ARG " + p.String()
+			lines[i] = "ARG " + oneLine(p.String())
 		}
 	}
 	return strings.Join(lines, "\n")
@@ -184,7 +193,7 @@ func literalPairs(verb, text string) string {
 	}
 	for _, w := range words {
 		if !strings.Contains(w.text, "=") {
-			return verb + " " + text // the old form, NAME and all the rest
+			return verb + " " + oneLine(text) // the old form, NAME and all the rest
 		}
 	}
 	texts := make([]string, len(words))

@@ -21,6 +21,9 @@ func FuzzRow(f *testing.F) {
 		{"HEALTHCHECK &{[\"CMD\" \"x\"] \"5s\" \"3s\" \"0s\" '\\x03'}", "buildkit.dockerfile.v0"},
 		{"/bin/sh -c #(nop) LABEL a=\"b c\"\t\td=e", "FROM docker.io/library/centos:7"},
 		{"/bin/sh -c echo \\", ""},
+		{"ARG B=x\nRUN y", ""},
+		{"USER x\\", "buildkit.dockerfile.v0"},
+		{"LABEL org.opencontainers.image.base.name=x\nRUN y", ""},
 	} {
 		f.Add(seed[0], seed[1])
 	}

@@ -24,6 +24,9 @@ func (p *placer) copyFiles(s *history.Step, n int, dest string, found []*tar.Hea
 			for _, target := range to {
 				p.claims[target] = "source"
 			}
+			if s.Dialect == history.BuildKit && strings.HasPrefix(s.Copy.Sources[0], "/") {
+				s.Guesses = append(s.Guesses, "the source has an absolute path: it may have been built in another stage, which no history shows")
+			}
 			return nil
 		}
 		if !errors.Is(err, errClash) {

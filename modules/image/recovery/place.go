@@ -167,7 +167,8 @@ func (p *placer) fill(s *history.Step, n int) error {
 	if !plain || s.Verb == "ADD" && unpacked(own, found, dest) {
 		return p.archive(s, n, found, plain)
 	}
-	own.Flags = slices.DeleteFunc(slices.Clone(own.Flags), func(f string) bool { return !strings.HasPrefix(f, "--ch") })
+	// modes are those of the files by now, and what else there was chose files
+	own.Flags = slices.DeleteFunc(slices.Clone(own.Flags), func(f string) bool { return !strings.HasPrefix(f, "--chown=") })
 	p.chown(s, owner)
 	return p.copyFiles(s, n, dest, found)
 }
