@@ -200,3 +200,34 @@ func TestAnyImageBuildsItsTwin(t *testing.T) {
 		}
 	}
 }
+
+// Engines from 23.0 on print such rows for RUN <<EOF; the engine of these tests
+// is older, and builds what is recovered all the same.
+func TestHereDocumentsRunAsTheyDid(t *testing.T) {
+	const text = `IMAGE   CREATED   CREATED BY   SIZE   COMMENT
+<missing>   2 weeks ago   RUN |1 A=one two /bin/sh -c set -e
+# a comment in a script
+
+  echo "$A  \"quoted\" \$A \\" > /script
+cat <<END > /document
+  <<text of  two
+# lines
+END
+ # buildkit   12B   buildkit.dockerfile.v0
+<missing>   2 weeks ago   ARG A=one two   0B   buildkit.dockerfile.v0
+<missing>   2 years ago   CMD ["/bin/sh"]   0B   
+<missing>   2 years ago   /bin/sh -c #(nop) ADD file:9cbf3b8c13d54459e430a65d7c520515a793b316673b6ed77c48a72b7554652e in /    3MB   
+`
+	for name, b := range builders(t) {
+		t.Run(name, func(t *testing.T) {
+			recoverBase(t, at(t, "builder"))
+			dir := folder(t, map[string]string{"history.txt": text})
+			on[Recover](t, b, `history = "`+dir+`/history.txt"
+				to   = "`+dir+`/out"
+				base = "recover-base:1"`).Converge(module.Create)
+			buildDir(t, b, "recover-script:1", filepath.Join(dir, "out"), "--network", "none")
+			require.Equal(t, "one two  \"quoted\" $A \\\n  <<text of  two\n# lines",
+				b.do(t, "docker", "run", "--rm", "--network", "none", "--entrypoint", "/bin/cat", "recover-script:1", "/script", "/document"))
+		})
+	}
+}
