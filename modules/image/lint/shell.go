@@ -100,44 +100,25 @@ func resolve(dir, name string) string {
 }
 
 // split cuts a script at its operators and its words at blanks.
-func split(script string) (list [][]string) {
-	var (
-		words []string
-		word  strings.Builder
-		open  bool // a word has begun
-	)
-	endWord := func() {
-		if open {
-			words = append(words, word.String())
-		}
-		word.Reset()
-		open = false
-	}
-	end := func() {
-		endWord()
-		if len(words) > 0 {
-			list = append(list, words)
-		}
-		words = nil
-	}
+func split(script string) [][]string {
+	var s splitter
 	for i := 0; i < len(script); i++ {
 		switch c := script[i]; c {
 		case '\'', '"', '`':
 			n := quoted(script[i:])
-			word.WriteString(strings.ReplaceAll(strings.TrimSuffix(script[i+1:i+n], script[i:i+1]), `\"`, `"`))
-			open, i = true, i+n-1
+			s.add(strings.ReplaceAll(strings.TrimSuffix(script[i+1:i+n], script[i:i+1]), `\"`, `"`))
+			i += n - 1
 		case '\\':
 			if i++; i < len(script) && script[i] != '\n' {
-				word.WriteByte(script[i])
-				open = true
+				s.add(script[i : i+1])
 			}
 		case '$':
 			n := substitution(script[i:])
-			word.WriteString(script[i : i+n])
-			open, i = true, i+n-1
+			s.add(script[i : i+n])
+			i += n - 1
 		case '#':
-			if open {
-				word.WriteByte(c)
+			if s.open {
+				s.add("#")
 				continue
 			}
 			if n := strings.IndexByte(script[i:], '\n'); n >= 0 {
@@ -146,25 +127,56 @@ func split(script string) (list [][]string) {
 				i = len(script)
 			}
 		case ' ', '\t', '\r':
-			endWord()
-		case '\n', ';', '&', '|':
-			end()
-		case '(', ')':
-			end()
+			s.endWord()
+		case '\n', ';', '&', '|', '(', ')':
+			s.endCommand()
 		case '>', '<': // a redirection's file is no argument
-			if word.Len() == 1 && strings.Contains("012", word.String()) {
-				word.Reset()
-				open = false
-			}
-			endWord()
+			s.dropDescriptor()
+			s.endWord()
 			i += redirection(script[i:]) - 1
 		default:
-			word.WriteByte(c)
-			open = true
+			s.add(script[i : i+1])
 		}
 	}
-	end()
-	return list
+	s.endCommand()
+	return s.list
+}
+
+// splitter collects words and commands.
+type splitter struct {
+	list  [][]string
+	words []string
+	word  strings.Builder
+	open  bool // a word has begun
+}
+
+func (s *splitter) add(text string) {
+	s.word.WriteString(text)
+	s.open = true
+}
+
+func (s *splitter) endWord() {
+	if s.open {
+		s.words = append(s.words, s.word.String())
+	}
+	s.word.Reset()
+	s.open = false
+}
+
+func (s *splitter) endCommand() {
+	s.endWord()
+	if len(s.words) > 0 {
+		s.list = append(s.list, s.words)
+	}
+	s.words = nil
+}
+
+// dropDescriptor forgets the number in front of a redirection.
+func (s *splitter) dropDescriptor() {
+	if s.word.Len() == 1 && strings.Contains("012", s.word.String()) {
+		s.word.Reset()
+		s.open = false
+	}
 }
 
 // quoted is how long the quotation is that text begins with.
