@@ -76,7 +76,7 @@ func run(ctx context.Context) (missed bool, err error) {
 	only := flag.String("only", "", "parts to run, by comma; all by default")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of what is random, but for the layers")
 	flag.StringVar(&b.program, "antdbctl", "bin/antdbctl", "the program to measure")
-	flag.StringVar(&b.runtime, "runtime", "containerd", "container engine of the nodes: containerd or docker")
+	flag.StringVar(&b.runtime, "runtime", "docker", "container engine of the nodes: docker or containerd; where thin does not try both")
 	flag.IntVar(&b.mega, "mb", 210, "size of a cold image")
 	flag.IntVar(&b.layers, "layers", 5, "layers of a cold image")
 	flag.BoolVar(&b.talk, "v", false, "print what the program logs about each node")
