@@ -102,11 +102,11 @@ func probeArgs(name, image string, probe *preflight.Probe) []string {
 // The engine may still be making it when the client is gone, so it is asked for
 // some seconds, unless it never came to that.
 func (d docker) removeProbe(ctx context.Context, name string, once bool) {
-	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer done()
 	for {
-		_, err := d.Run(ctx, conn.Command("docker", "container", "rm", "--force", "--volumes", name))
-		if err == nil || once {
+		out, _ := d.Run(ctx, conn.Command("docker", "container", "rm", "--force", "--volumes", name))
+		if once || strings.TrimSpace(out.Stdout) == name { // newer ones do not fail when there is none
 			return
 		}
 		select {
