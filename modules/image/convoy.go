@@ -25,9 +25,10 @@ const (
 )
 
 // pier is where the ships of this process meet.
-var pier = &meetings{byImage: map[string]*meeting{}, told: map[string]bool{}}
+var pier = &meetings{send: relay.Send, byImage: map[string]*meeting{}, told: map[string]bool{}}
 
 type meetings struct {
+	send    func(context.Context, relay.Cargo, []*relay.Node, relay.Options, func(*relay.Node, relay.Result))
 	mu      sync.Mutex
 	byImage map[string]*meeting
 	told    map[string]bool // images of which once was true
@@ -112,9 +113,11 @@ func (m *meetings) schedule(image string, meet *meeting) {
 	meet.timer.Reset(wait)
 }
 
-// join brings p's cargo to its host, together with whoever takes the same.
+// join brings p's cargo to its host, together with whoever takes the same. Who
+// is cancelled leaves the others to themselves.
 func (m *meetings) join(image string, p *passenger) (relay.Result, error) {
 	p.result = make(chan relay.Result, 1)
+	p.node.Gone = p.ctx
 	m.mu.Lock()
 	meet := m.of(image)
 	delete(meet.expected, p.host)
@@ -125,8 +128,25 @@ func (m *meetings) join(image string, p *passenger) (relay.Result, error) {
 	case r := <-p.result:
 		return r, r.Err
 	case <-p.ctx.Done():
+	}
+	if m.stayBehind(image, p) {
 		return relay.Result{}, context.Cause(p.ctx)
 	}
+	r := <-p.result // soon: the convoy does not wait for it either
+	return r, r.Err
+}
+
+// stayBehind takes out who has not left yet.
+func (m *meetings) stayBehind(image string, p *passenger) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	meet := m.byImage[image]
+	if meet == nil {
+		return false
+	}
+	n := len(meet.here)
+	meet.here = slices.DeleteFunc(meet.here, func(other *passenger) bool { return other == p })
+	return len(meet.here) < n
 }
 
 // leave sends off everybody who is there.
@@ -144,25 +164,16 @@ func (m *meetings) leave(image string, meet *meeting) {
 		convoys[p.convoy()] = append(convoys[p.convoy()], p)
 	}
 	for _, together := range convoys {
-		go travel(together)
+		go m.travel(together)
 	}
 }
 
-// travel is one convoy's way. It ends early only when nobody waits for it.
-func travel(all []*passenger) {
-	ctx, stop := context.WithCancelCause(context.WithoutCancel(all[0].ctx))
-	defer stop(nil)
-	var waiting sync.WaitGroup
+// travel is one convoy's way, on which every passenger's own ctx counts.
+func (m *meetings) travel(all []*passenger) {
 	byNode := map[*relay.Node]*passenger{}
 	nodes := make([]*relay.Node, len(all))
 	for i, p := range all {
 		byNode[p.node], nodes[i] = p, p.node
-		waiting.Add(1)
-		context.AfterFunc(p.ctx, waiting.Done)
 	}
-	go func() {
-		waiting.Wait()
-		stop(context.Cause(all[0].ctx))
-	}()
-	relay.Send(ctx, all[0].cargo, nodes, all[0].opts, func(n *relay.Node, r relay.Result) { byNode[n].result <- r })
+	m.send(context.WithoutCancel(all[0].ctx), all[0].cargo, nodes, all[0].opts, func(n *relay.Node, r relay.Result) { byNode[n].result <- r })
 }

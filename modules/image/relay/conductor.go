@@ -235,7 +235,7 @@ func (c *conductor) part(ctx context.Context, m *member) {
 	switch {
 	case m.station == nil || unreachable(m.err):
 	case m.left:
-		ctx, enough := context.WithTimeout(ctx, c.silent)
+		ctx, enough := context.WithTimeout(ctx, 3*time.Second) // somebody wants to go
 		defer enough()
 		_ = m.station.release(ctx) // else the next run waits until it sees that nobody comes
 	default:
