@@ -78,7 +78,7 @@ variable "namespace" {
 
 variable "image" {
   type    = string
-  default = "crunchydata/antdb-ha:latest"
+  default = "crunchydata/antdb-ha:4.1"
 }
 
 variable "build_args" {
@@ -157,7 +157,7 @@ step "image.build" "antdb" {
   on      = target.builder
   after   = [step.preflight]
   context = "../images/antdb-ha"
-  tags    = ["antdb-ha:latest"]
+  tags    = ["antdb-ha:4.1"]
   args    = var.build_args
   network = "host"
 }

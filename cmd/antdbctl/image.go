@@ -27,7 +27,7 @@ docker save writes, or an OCI layout as a file or a folder, compressed or not.
 Of an archive with several images, FILE#NAME picks one. What has to be unpacked
 for that stays in this machine's cache ($XDG_CACHE_HOME/antdbctl/images), where
 image.ship finds it too.`,
-		Example: `  antdbctl image inspect crunchydata/antdb-ha:latest
+		Example: `  antdbctl image inspect crunchydata/antdb-ha:4.1
   antdbctl image inspect antdb-ha.tar.gz --file /opt/cpm/conf/postgres-ha-initdb.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },

@@ -21,7 +21,7 @@ func (a *app) imageCheckCommand() *cobra.Command {
 are preloaded and missing or built for another server, a libpq that went away, a
 locale, a mode, an entrypoint. SOURCE is an image of the local docker, or an
 archive: a file or an OCI layout folder. It exits with 1 when a check fails.`,
-		Example: `  antdbctl image check crunchydata/antdb-ha:latest --dockerfile antdb-ha/Dockerfile
+		Example: `  antdbctl image check crunchydata/antdb-ha:4.1 --dockerfile antdb-ha/Dockerfile
   antdbctl image check antdb-ha.tar.gz --dynamic=false --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -43,7 +43,7 @@ Patterns of --files know *, ? and [a-z] within a name, and ** for any folders;
 a pattern without a slash is looked for in every folder.
 
 Exit code 0: shown. 1: no such image or archive, damaged, or no such file in it.`,
-		Example: `  antdbctl image inspect crunchydata/antdb-ha:latest
+		Example: `  antdbctl image inspect crunchydata/antdb-ha:4.1
   antdbctl image inspect antdb-ha.tar.gz --waste
   antdbctl image inspect antdb-ha.tar.gz --layer 17
   antdbctl image inspect antdb-ha:1 --files '/usr/pgsql-11/lib/**/*.so'

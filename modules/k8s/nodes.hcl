@@ -9,7 +9,7 @@ target "ssh" "nodes" {
 
 target "docker" "builder" {}
 
-step "k8s.nodes" "nodes" {
+step "k8s.nodes" "machines" {
   on       = target.lab
   hosts    = target.nodes
   selector = "kubernetes.io/os=linux"
@@ -21,7 +21,7 @@ step "k8s.nodes" "nodes" {
 }
 
 step "image.ship" "nodes" {
-  on    = step.nodes.targets
+  on    = step.machines.targets
   from  = target.builder
   image = "antdb-ha:4.1"
 }
