@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -88,9 +89,23 @@ func TestRecoveredArchiveOfBuildahBuildsItsTwin(t *testing.T) {
 	b := at(t, "builder")
 	recoverBase(t, b)
 	dir := everythingDir(t)
-	for name, layers := range map[string]string{"a layer a line": "--layers=true", "one layer": "--layers=false"} {
+	text, args := drawn(rand.New(rand.NewPCG(1, 7)))
+	for _, verb := range []string{"HEALTHCHECK", "ONBUILD", "SHELL"} { // the OCI format has no place for these
+		text = regexp.MustCompile(`(?m)^`+verb+` .*\n`).ReplaceAllString(text, "")
+	}
+	another := folder(t, map[string]string{"Dockerfile": text, "f": "f", "sub/a": "a", "sub/deep/b": "b", "sub/l": "-> a"})
+	given := []string{"--build-arg", "NODEF=nd", "--build-arg", "W=x y=z"}
+	for name, c := range map[string]struct {
+		dir  string
+		to   string
+		args []string
+	}{
+		"a layer a line": {dir, "docker-archive", append(given, "--layers=true", "--format=docker")},
+		"one layer":      {dir, "docker-archive", append(given, "--layers=false", "--format=docker")},
+		"OCI":            {another, "oci-archive", append(args, "--layers=true", "--format=oci")},
+	} {
 		t.Run(name, func(t *testing.T) {
-			archive := buildahArchive(t, b, dir, layers)
+			archive := buildahArchive(t, b, c.dir, c.to, c.args...)
 			to := filepath.Join(t.TempDir(), "out")
 			out := on[Recover](t, b, `archive = "`+archive+`"
 				to      = "`+to+`"
@@ -107,7 +122,7 @@ func TestRecoveredArchiveOfBuildahBuildsItsTwin(t *testing.T) {
 
 // buildahArchive builds a folder with buildah, and gives the archive of the
 // image.
-func buildahArchive(t *testing.T, b place, dir, layers string) string {
+func buildahArchive(t *testing.T, b place, dir, to string, args ...string) string {
 	t.Helper()
 	work := t.TempDir()
 	b.do(t, "docker", "image", "save", "--output", work+"/base.tar", "recover-base:1")
@@ -123,9 +138,9 @@ func buildahArchive(t *testing.T, b place, dir, layers string) string {
 		_ = exec.Command("buildah", "--root", work+"/root", "--runroot", work+"/run", "rm", "--all").Run()
 	})
 	buildah("pull", "docker-archive:"+work+"/base.tar")
-	buildah("bud", "--isolation", "chroot", layers, "--format", "docker", "--build-arg", "NODEF=nd", "--build-arg", "W=x y=z",
-		"--build-context", "recover-base:1=container-image://localhost/recover-base:1", "--tag", "recover-buildah:1", ".")
-	buildah("push", "recover-buildah:1", "docker-archive:"+work+"/out.tar:recover-buildah:1")
+	buildah(append([]string{"bud", "--isolation", "chroot", "--tag", "recover-buildah:1",
+		"--build-context", "recover-base:1=container-image://localhost/recover-base:1"}, append(args, ".")...)...)
+	buildah("push", "recover-buildah:1", to+":"+work+"/out.tar:recover-buildah:1")
 	return work + "/out.tar"
 }
 
@@ -188,8 +203,14 @@ func TestAnyImageBuildsItsTwin(t *testing.T) {
 				dir := folder(t, map[string]string{"Dockerfile": text, "f": "f", "sub/a": "a", "sub/deep/b": "b", "sub/l": "-> a"})
 				tag := fmt.Sprintf("recover-drawn-%s:%d", name, seed)
 				buildDir(t, b, tag, dir, append(args, "--network", "none")...)
+				archive := filepath.Join(t.TempDir(), "image.tar")
+				b.do(t, "docker", "image", "save", "--output", archive, tag)
+				if seed%2 == 1 {
+					b.do(t, "gzip", archive)
+					archive += ".gz"
+				}
 				to := filepath.Join(t.TempDir(), "out")
-				out := on[Recover](t, b, `image = "`+tag+`"
+				out := on[Recover](t, b, `archive = "`+archive+`"
 					to      = "`+to+`"
 					network = "none"
 					verify  = true`).Converge(module.Create)
