@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,6 +32,9 @@ archive: a file or an OCI layout folder. It exits with 1 when a check fails.`,
 				if check.Preload == nil {
 					check.Preload = []string{}
 				}
+			}
+			if !slices.Contains([]string{"auto", "true", "false"}, check.Dynamic) {
+				return fmt.Errorf("--dynamic is auto, true or false, not %q", check.Dynamic)
 			}
 			if err := check.Validate(); err != nil {
 				return explained(err)

@@ -167,8 +167,9 @@ func (c *Check) outcome() error {
 		evidence = append(evidence, explainFinding(f)...)
 	}
 	first := bad[0]
+	remedy, _, _ := strings.Cut(first.Remedy, "\n")
 	summary := fmt.Sprintf("%s fails %d of %d checks; %s %s: %s", name, len(bad), len(c.Findings), first.ID, first.Title, first.Evidence[0])
-	return module.At(arg, module.Explain(errors.New(summary), first.Remedy, evidence...))
+	return module.At(arg, module.Explain(errors.New(summary), remedy, evidence...))
 }
 
 // explainFinding is a finding in lines.
@@ -180,8 +181,8 @@ func explainFinding(f preflight.Finding) []string {
 	if fault := f.Fault(); fault != "" {
 		lines = append(lines, "  at fault: "+fault)
 	}
-	if f.Remedy != "" {
-		lines = append(lines, "  remedy: "+f.Remedy)
+	for remedy := range strings.Lines(f.Remedy) {
+		lines = append(lines, "  remedy: "+strings.TrimSpace(remedy))
 	}
 	return lines
 }

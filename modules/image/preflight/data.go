@@ -12,7 +12,7 @@ var vanilla = map[string]struct{ catalog, control string }{
 func (s *subject) data(f *finding) {
 	v := s.server
 	if v.postgres == nil {
-		f.noServer()
+		f.seeServer()
 		return
 	}
 	if v.catalog == "" {

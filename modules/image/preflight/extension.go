@@ -14,6 +14,10 @@ import (
 // B6.6: the libraries that are preloaded, and the files with which their
 // extensions are created.
 func (s *subject) extensions(f *finding) {
+	if s.server.postgres == nil {
+		f.seeServer()
+		return
+	}
 	for _, library := range operatorPreload {
 		if s.want.Preload != nil && !slices.Contains(s.preload(), library) {
 			f.notef("%s is not preloaded, so it is not needed", library)
@@ -108,7 +112,7 @@ func (s *subject) hasScript(name, version string) bool {
 func (s *subject) fit(f *finding) {
 	v := s.server
 	if v.postgres == nil {
-		f.noServer()
+		f.seeServer()
 		return
 	}
 	for _, name := range s.preload() {

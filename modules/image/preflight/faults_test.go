@@ -112,6 +112,7 @@ func TestFaultsOfTheServer(t *testing.T) {
 		"one folder too many": {id: "B6.1", verdict: Fail, want: Want{Root: "/usr"}, evidence: "there is no /usr/bin/postgres…there is a " + root + "/bin/postgres", remedy: "one folder too many", layer: 2},
 		"no shared files":     {id: "B6.1", verdict: Fail, more: without(share + "/postgres.bki"), evidence: "there is no " + share + "/postgres.bki…deletes", remedy: "side by side", layer: added},
 		"a script as server":  {id: "B6.1", verdict: Fail, more: with(root+"/bin/postgres", script("#!/bin/sh\n")), evidence: "cannot be read: no ELF file", layer: added},
+		"no server, no rest":  {id: "B6.6", verdict: Unknown, config: env("PGROOT=/opt"), evidence: "see B6.1"},
 		"argument not given":  {id: "B6.1", verdict: Fail, config: env("PGROOT=/usr/pgsql-"), evidence: "there is no /usr/pgsql-/bin/postgres", remedy: "--build-arg PG_MAJOR"},
 		"another major":       {id: "B6.2", verdict: Fail, want: Want{Major: "11"}, evidence: "is not of major 11, which pg_major asks for", remedy: "pg_major", layer: 2},
 		"no version": {id: "B6.2", verdict: Unknown, more: with(root+"/bin/postgres", altered(t, sample.root+"/bin/postgres", func(b []byte) []byte {

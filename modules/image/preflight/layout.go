@@ -63,11 +63,14 @@ func (f *finding) noServer() {
 	f.absent(p, v.root)
 }
 
+// seeServer leaves a check open for which there must be a server.
+func (f *finding) seeServer() { f.unknownf("there is no server to look at: see B6.1") }
+
 // B6.2: the server is of the wanted major.
 func (s *subject) version(f *finding) {
 	v := s.server
 	if v.postgres == nil {
-		f.noServer()
+		f.seeServer()
 		return
 	}
 	if v.version == "" && v.full == "" {
@@ -121,6 +124,10 @@ var (
 
 // B6.3: the programs that Patroni and the scripts call are there.
 func (s *subject) programs(f *finding) {
+	if s.server.postgres == nil {
+		f.seeServer()
+		return
+	}
 	found := 0
 	for _, name := range slices.Concat(neededPrograms, otherPrograms) {
 		p := path.Join(s.server.bin, name)
@@ -146,7 +153,7 @@ func (s *subject) programs(f *finding) {
 func (s *subject) initdb(f *finding) {
 	v := s.server
 	if v.postgres == nil {
-		f.noServer()
+		f.seeServer()
 		return
 	}
 	remedy := "Build AntDB with --disable-cluster for a single server."

@@ -133,7 +133,7 @@ func (s *subject) lostLibrary(f *finding, fault elf.Fault) {
 func (s *subject) walreceiver(f *finding) {
 	v := s.server
 	if v.postgres == nil {
-		f.noServer()
+		f.seeServer()
 		return
 	}
 	p := path.Join(v.lib, "libpqwalreceiver.so")
@@ -175,7 +175,7 @@ func (s *subject) layerOf(p string) int {
 func (s *subject) glibc(f *finding) {
 	v := s.server
 	if v.postgres == nil {
-		f.noServer()
+		f.seeServer()
 		return
 	}
 	for _, b := range s.broken {
@@ -205,7 +205,7 @@ func (s *subject) glibc(f *finding) {
 // B6.13: everything of the server finds its libraries.
 func (s *subject) libraries(f *finding) {
 	if s.server.postgres == nil {
-		f.noServer()
+		f.seeServer()
 		return
 	}
 	for _, b := range s.broken {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -35,7 +36,7 @@ type Finding struct {
 	Title    string   `cty:"title" json:"title"`
 	Verdict  string   `cty:"verdict" json:"verdict"`
 	Evidence []string `cty:"evidence" json:"evidence"`
-	Remedy   string   `cty:"remedy" json:"remedy"`
+	Remedy   string   `cty:"remedy" json:"remedy"`         // a line for each thing to do
 	Layer    int      `cty:"layer" json:"layer"`           // at fault, from 1; 0 when none is
 	History  string   `cty:"history" json:"history"`       // the history line that made that layer
 	Line     int      `cty:"dockerfile" json:"dockerfile"` // that line in the Dockerfile, where one was given
@@ -140,10 +141,11 @@ func Run(ctx context.Context, tree *rootfs.Tree, config *v1.ConfigFile, want Wan
 }
 
 // finding is a Finding in the making. A check notes what it sees; the worst it
-// says is the verdict, and the remedy is that of the first thing so bad.
+// says is the verdict, and the remedies are those of the things so bad.
 type finding struct {
 	Finding
-	subject *subject
+	subject  *subject
+	remedies int
 }
 
 // notef adds evidence that speaks for nothing bad.
@@ -159,9 +161,16 @@ func (f *finding) unknownf(format string, args ...any)      { f.add(Unknown, "",
 func (f *finding) add(v Verdict, remedy, format string, args ...any) {
 	worse := slices.Index(order, v) > slices.Index(order, Verdict(f.Verdict))
 	if worse {
-		f.Verdict, f.Remedy = string(v), remedy
+		f.Verdict, f.Remedy, f.remedies = string(v), remedy, 1
 		f.Evidence = slices.Insert(f.Evidence, 0, fmt.Sprintf(format, args...))
 		return
 	}
+	if v == Verdict(f.Verdict) && f.remedies < mostRemedies && !strings.Contains(f.Remedy, remedy) {
+		f.Remedy += "\n" + remedy
+		f.remedies++
+	}
 	f.notef(format, args...)
 }
+
+// mostRemedies is how many things people do at once.
+const mostRemedies = 3

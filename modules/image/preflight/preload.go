@@ -87,6 +87,10 @@ func (s *subject) preloaded(f *finding) {
 	if len(s.preset) == 0 && s.want.Preload == nil {
 		f.notef("no settings in %s preload anything; the operator's preload %s", settingsDir, strings.Join(operatorPreload, ", "))
 	}
+	if s.server.postgres == nil {
+		f.seeServer()
+		return
+	}
 	for _, name := range s.preload() {
 		p := path.Join(s.server.lib, name)
 		if _, ok := s.tree.Stat(p); ok {

@@ -57,7 +57,7 @@ func (s *subject) findServer() server {
 		v.bin = path.Dir(e.Path)
 		v.root = path.Dir(v.bin)
 	}
-	v.lib = s.firstWith("plpgsql.so", usualLibs(v.root)...)
+	v.lib, v.share = s.firstWith("plpgsql.so", usualLibs(v.root)...), v.root+"/share"
 	if v.postgres, v.err = s.loader.Object(path.Join(v.bin, "postgres")); v.err != nil {
 		return v
 	}

@@ -86,8 +86,8 @@ func (t *table) finding(f Finding, title int) {
 	if fault := f.Fault(); fault != "" && !passed {
 		t.text("at fault: "+fault, "33", true)
 	}
-	if f.Remedy != "" {
-		t.text("→ "+f.Remedy, "36", true)
+	for remedy := range strings.Lines(f.Remedy) {
+		t.text("→ "+remedy, "36", true)
 	}
 }
 
