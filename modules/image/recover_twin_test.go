@@ -35,13 +35,13 @@ COPY --chown=26:0 app/yq /opt/bin/
 COPY app/yq app/bin/a.sh /opt/multi/
 ADD app/yq /opt/yq2
 ADD app.tar.gz /opt/unpacked
-WORKDIR /work
+WORKDIR /srv/app
 WORKDIR sub
 EXPOSE 5432 8009/udp
 VOLUME /data /d2
 VOLUME ["/j1", "/j 2"]
 SHELL ["/bin/sh", "-ec"]
-RUN echo shell > /work/sh; rm /hi
+RUN echo shell > /srv/app/sh; rm /hi
 HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD echo ok || exit 1
 STOPSIGNAL SIGINT
 ONBUILD RUN echo hello

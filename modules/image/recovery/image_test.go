@@ -158,6 +158,14 @@ func TestFilesOfCopyComeOutOfTheirLayers(t *testing.T) {
 			"/bin/sh -c #(nop) COPY file:" + sum + " in /etc/a.conf ", []tar.Header{dir("etc"), file("etc/a.conf", "x", 0o644, 0)},
 			"COPY files/etc/a.conf /etc/a.conf", map[string]string{"files/etc/a.conf": "-rw-r--r-- x"},
 		},
+		"a checksum of a folder with one file": {
+			"/bin/sh -c #(nop) COPY dir:" + sum + " in /opt/new ", []tar.Header{dir("opt"), dir("opt/new"), file("opt/new/a", "x", 0o644, 0)},
+			"COPY files/opt/new/ /opt/new/", map[string]string{"files/opt/new/a": "-rw-r--r-- x"},
+		},
+		"a checksum of a file that went into a folder": {
+			"/bin/sh -c #(nop) COPY file:" + sum + " in /etc ", []tar.Header{dir("etc"), file("etc/a", "x", 0o644, 0)},
+			"COPY files/etc/a /etc/", map[string]string{"files/etc/a": "-rw-r--r-- x"},
+		},
 		"a checksum of many": {
 			"/bin/sh -c #(nop) COPY multi:" + sum + " in /opt/ ", []tar.Header{dir("opt"), file("opt/a", "x", 0o644, 0), file("opt/b", "y", 0o644, 0)},
 			"COPY files/opt/ /opt/", map[string]string{"files/opt/a": "-rw-r--r-- x", "files/opt/b": "-rw-r--r-- y"},

@@ -36,7 +36,7 @@ COPY files/opt/multi /opt/multi/
 # guess: the name of the source is made up: the history has only its checksum, file:7f0e898a14ec
 ADD files/opt/yq2 /opt/yq2
 
-WORKDIR /work
+WORKDIR /srv/app
 WORKDIR sub
 
 EXPOSE 5432 8009/udp
@@ -46,7 +46,7 @@ VOLUME ["/j1", "/j 2"]
 
 SHELL ["/bin/sh", "-ec"]
 
-RUN echo shell > /work/sh
+RUN echo shell > /srv/app/sh
 
 HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD echo ok || exit 1
 

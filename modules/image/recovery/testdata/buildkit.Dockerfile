@@ -37,8 +37,8 @@ COPY app/yq app/bin/a.sh /opt/multi/
 
 ADD app/yq /opt/yq2
 
-WORKDIR /work
-WORKDIR /work/sub
+WORKDIR /srv/app
+WORKDIR /srv/app/sub
 
 EXPOSE 5432 8009/udp
 
@@ -47,7 +47,7 @@ VOLUME ["/j1", "/j 2"]
 
 SHELL ["/bin/sh", "-ec"]
 
-RUN echo shell > /work/sh
+RUN echo shell > /srv/app/sh
 
 HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD echo ok || exit 1
 

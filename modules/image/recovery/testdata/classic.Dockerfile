@@ -41,8 +41,8 @@ COPY files/opt/multi /opt/multi/
 # guess: the name of the source is made up: the history has only its checksum, file:6985ee8ea746
 ADD files/opt/yq2 /opt/yq2
 
-WORKDIR /work
-WORKDIR /work/sub
+WORKDIR /srv/app
+WORKDIR /srv/app/sub
 
 EXPOSE 5432 8009/udp
 
@@ -51,7 +51,7 @@ VOLUME ["/j1", "/j 2"]
 
 SHELL ["/bin/sh", "-ec"]
 
-RUN echo shell > /work/sh
+RUN echo shell > /srv/app/sh
 
 HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD echo ok || exit 1
 
