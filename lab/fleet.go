@@ -148,10 +148,11 @@ func fleetLinksCommand(lab layout.Lab) *cobra.Command {
 	cmd := &cobra.Command{Use: "links", Short: "Count the bytes that have passed each link", Args: cobra.NoArgs}
 	asJSON := cmd.Flags().Bool("json", false, "for programs")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if _, err := fleet.Read(lab); err != nil {
+		site, err := fleet.Read(lab)
+		if err != nil {
 			return err
 		}
-		links, err := fleet.Fleet{Lab: lab, Engine: docker.New(lab)}.Links(cmd.Context())
+		links, err := fleet.Links(site)
 		if err != nil {
 			return err
 		}

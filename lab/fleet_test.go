@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/adbsql/antdbctl/lab/docker"
 	"github.com/adbsql/antdbctl/lab/fleet"
 	"github.com/adbsql/antdbctl/lab/layout"
 )
@@ -40,7 +39,7 @@ func TestFleetUpDown(t *testing.T) {
 	site, err := fleet.Read(lab)
 	require.NoError(t, err)
 	t.Run("the links have the rate, each way", func(t *testing.T) { testRates(t, site) })
-	t.Run("traffic is counted on the links it takes", func(t *testing.T) { testCounts(t, lab, site) })
+	t.Run("traffic is counted on the links it takes", func(t *testing.T) { testCounts(t, site) })
 	t.Run("a killed node comes back with its disk, its rate and its key", func(t *testing.T) {
 		onController(t, site, nil, "ssh", "-F", site.SSHConfig, "node2", "echo kept > /var/lib/docker/kept")
 		require.NoError(t, run(t, lab, "fleet", "kill", "node2"))
@@ -97,9 +96,9 @@ func testRates(t *testing.T, site fleet.Site) {
 	}
 }
 
-func testCounts(t *testing.T, lab layout.Lab, site fleet.Site) {
+func testCounts(t *testing.T, site fleet.Site) {
 	links := func() map[string]fleet.Link {
-		all, err := fleet.Fleet{Lab: lab, Engine: docker.New(lab)}.Links(t.Context())
+		all, err := fleet.Links(site)
 		require.NoError(t, err)
 		byName := map[string]fleet.Link{}
 		for _, l := range all {
@@ -107,7 +106,6 @@ func testCounts(t *testing.T, lab layout.Lab, site fleet.Site) {
 		}
 		return byName
 	}
-	lab.Nodes = len(site.Nodes)
 	before := links()
 	onController(t, site, strings.NewReader(strings.Repeat("x", sample)), "ssh", "-F", site.SSHConfig, "node1", "cat >/dev/null")
 	after := links()

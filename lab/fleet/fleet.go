@@ -49,6 +49,7 @@ type Site struct {
 type Host struct {
 	Name    string `json:"name"`
 	Address string `json:"address"`
+	Link    string `json:"link"` // the host's end of its link
 }
 
 // File is where the Site is written.
@@ -79,20 +80,28 @@ func (f Fleet) Start(ctx context.Context) error {
 	if err := f.layControllerLink(ctx); err != nil {
 		return err
 	}
-	if err := f.Shape(ctx); err != nil {
+	links, err := f.links(ctx)
+	if err != nil {
 		return err
 	}
-	return f.writeSite(keys)
+	if err := f.shape(ctx, links); err != nil {
+		return err
+	}
+	return f.writeSite(keys, links)
 }
 
-func (f Fleet) writeSite(keys node.SSHKeys) error {
+func (f Fleet) writeSite(keys node.SSHKeys, links []link) error {
+	ends := map[string]string{}
+	for _, l := range links {
+		ends[l.machine] = l.end
+	}
 	site := Site{
-		Controller: Host{controller, f.controllerIP()}, Rate: f.Rate, Namespace: Namespace(f.Lab),
+		Controller: Host{controller, f.controllerIP(), ends[controller]}, Rate: f.Rate, Namespace: Namespace(f.Lab),
 		SSHConfig: keys.Config, Identity: keys.Identity, KnownHosts: keys.KnownHosts,
 		Docker: f.Lab.DockerSocket(), Logs: f.Lab.In("logs"), Cgroup: f.Lab.CgroupRoot(),
 	}
 	for _, n := range f.Lab.All() {
-		site.Nodes = append(site.Nodes, Host{n.Name, n.IP})
+		site.Nodes = append(site.Nodes, Host{n.Name, n.IP, ends[n.Name]})
 	}
 	content, err := json.MarshalIndent(site, "", "  ")
 	if err != nil {
@@ -115,16 +124,20 @@ func Read(lab layout.Lab) (Site, error) {
 }
 
 // Kill ends nodes as a power cut does: first the link goes, so that no connection of theirs is closed, then the machine.
+// The link goes at once, however busy the nodes keep this machine.
 func (f Fleet) Kill(ctx context.Context, names ...string) error {
-	links, err := f.links(ctx)
+	site, err := Read(f.Lab)
 	if err != nil {
 		return err
 	}
-	for _, l := range links {
-		if !slices.Contains(names, l.Machine) {
+	if err := node.EnterCgroup(f.Lab, layout.Node{Name: controller}); err != nil {
+		return err
+	}
+	for _, n := range site.Nodes {
+		if !slices.Contains(names, n.Name) {
 			continue
 		}
-		if _, err := proc.Run(ctx, "ip", "link", "set", l.end, "down"); err != nil {
+		if _, err := proc.Run(ctx, "ip", "link", "set", n.Link, "down"); err != nil {
 			return err
 		}
 	}

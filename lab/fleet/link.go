@@ -12,18 +12,23 @@ import (
 	"github.com/adbsql/antdbctl/lab/proc"
 )
 
-// Link is a machine's cable to the bridge: two ends, of which the host holds one.
+// Link is what has passed a machine's cable to the bridge.
 type Link struct {
 	Machine  string `json:"machine"`
 	Sent     int64  `json:"sent"`     // bytes that left the machine since its start
 	Received int64  `json:"received"` // bytes that reached it
-	end      string // the host's interface
-	inside   []string
+}
+
+// link is the cable: two ends, of which the host holds one.
+type link struct {
+	machine string
+	end     string   // the host's interface
+	inside  []string // begins a command at the machine's end
 }
 
 // links finds the links of all machines that run.
-func (f Fleet) links(ctx context.Context) ([]Link, error) {
-	links := []Link{{Machine: controller, end: ControllerLink(f.Lab), inside: f.inController()}}
+func (f Fleet) links(ctx context.Context) ([]link, error) {
+	links := []link{{machine: controller, end: ControllerLink(f.Lab), inside: f.inController()}}
 	for _, n := range f.Lab.All() {
 		pid := f.pid(ctx, n.Name)
 		if pid == "0" {
@@ -38,7 +43,7 @@ func (f Fleet) links(ctx context.Context) ([]Link, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find the link of %s: %w", n.Name, err)
 		}
-		links = append(links, Link{Machine: n.Name, end: end, inside: inside})
+		links = append(links, link{machine: n.Name, end: end, inside: inside})
 	}
 	return links, nil
 }
@@ -58,16 +63,18 @@ func otherEnd(line string) (string, error) {
 	return link.Name, nil
 }
 
-// Links counts what has passed each link. The numbers are the kernel's for the host's end: packets as they were handed
-// over, so that one header may stand for a batch of segments of one connection.
-func (f Fleet) Links(ctx context.Context) ([]Link, error) {
-	links, err := f.links(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for i := range links {
-		for name, into := range map[string]*int64{"rx_bytes": &links[i].Sent, "tx_bytes": &links[i].Received} {
-			content, err := os.ReadFile(filepath.Join("/sys/class/net", links[i].end, "statistics", name))
+// Links counts what has passed the link of each machine that runs. The numbers are the kernel's for the host's end:
+// packets as they were handed over, so that one header may stand for a batch of segments of one connection.
+func Links(site Site) ([]Link, error) {
+	var links []Link
+	for _, machine := range append([]Host{site.Controller}, site.Nodes...) {
+		l := Link{Machine: machine.Name}
+		folder := filepath.Join("/sys/class/net", machine.Link, "statistics")
+		if _, err := os.Stat(folder); machine.Link == "" || err != nil {
+			continue // it was killed
+		}
+		for name, into := range map[string]*int64{"rx_bytes": &l.Sent, "tx_bytes": &l.Received} {
+			content, err := os.ReadFile(filepath.Join(folder, name))
 			if err != nil {
 				return nil, err
 			}
@@ -75,6 +82,7 @@ func (f Fleet) Links(ctx context.Context) ([]Link, error) {
 				return nil, err
 			}
 		}
+		links = append(links, l)
 	}
 	return links, nil
 }

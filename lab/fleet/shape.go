@@ -66,12 +66,8 @@ func (r Rate) tc(device string) []string {
 		"rate", fmt.Sprintf("%dbit", int64(r)), "burst", strconv.FormatInt(burst, 10), "latency", queueTime}
 }
 
-// Shape gives every link its rate. A queue holds back only what a device sends, so there is one at each end.
-func (f Fleet) Shape(ctx context.Context) error {
-	links, err := f.links(ctx)
-	if err != nil {
-		return err
-	}
+// shape gives every link its rate. A queue holds back only what a device sends, so there is one at each end.
+func (f Fleet) shape(ctx context.Context, links []link) error {
 	for _, l := range links {
 		for _, end := range []struct {
 			device string
@@ -86,7 +82,7 @@ func (f Fleet) Shape(ctx context.Context) error {
 				continue
 			}
 			if _, err := proc.Run(ctx, append(append([]string{}, end.prefix...), f.Rate.tc(end.device)...)...); err != nil {
-				return fmt.Errorf("shape the link of %s: %w", l.Machine, err)
+				return fmt.Errorf("shape the link of %s: %w", l.machine, err)
 			}
 		}
 	}
