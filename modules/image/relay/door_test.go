@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -184,13 +185,16 @@ func TestThePrivateKeyIsInNoCommandLine(t *testing.T) {
 // watched keeps the arguments and environments of what runs.
 type watched struct {
 	conn.Runner
+	mu  sync.Mutex
 	all string
 }
 
 func (w *watched) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
+	w.mu.Lock()
 	for name, value := range cmd.Env {
 		w.all += name + value.Reveal()
 	}
 	w.all += strings.Join(cmd.Args, " ") + "\n"
+	w.mu.Unlock()
 	return w.Runner.Run(ctx, cmd)
 }

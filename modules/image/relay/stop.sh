@@ -15,6 +15,14 @@ while read -r load 2>/dev/null <load.pid && [ -d "/proc/$load" ] && [ $tries -lt
 	sleep 0.1 2>/dev/null || sleep 1
 	tries=$((tries + 1))
 done
-cd / && rm -rf "$dir"
+read -r hop 2>/dev/null <hop.pid && kill -KILL "-$hop" 2>/dev/null
+cd / || exit 1
+# who still ends may put something there meanwhile
+tries=0
+until rm -rf "$dir" 2>/dev/null || [ $tries -ge 20 ]; do
+	sleep 0.1 2>/dev/null || sleep 1
+	tries=$((tries + 1))
+done
+[ ! -e "$dir" ] || { echo "$dir cannot be removed" >&2; code=1; }
 [ -z "$group" ] || kill -KILL "-$group" 2>/dev/null
 exit $code
