@@ -130,9 +130,6 @@ func (f Fleet) Kill(ctx context.Context, names ...string) error {
 	if err != nil {
 		return err
 	}
-	if err := node.EnterCgroup(f.Lab, layout.Node{Name: controller}); err != nil {
-		return err
-	}
 	for _, n := range site.Nodes {
 		if !slices.Contains(names, n.Name) {
 			continue
