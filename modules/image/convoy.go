@@ -25,13 +25,21 @@ const (
 )
 
 // pier is where the ships of this process meet.
-var pier = &meetings{send: relay.Send, byImage: map[string]*meeting{}, told: map[string]bool{}}
+var pier = newMeetings(relay.Send)
+
+// sender is what brings a cargo to nodes: relay.Send.
+type sender func(context.Context, relay.Cargo, []*relay.Node, relay.Options, func(*relay.Node, relay.Result))
+
+func newMeetings(send sender) *meetings {
+	return &meetings{send: send, byImage: map[string]*meeting{}, underway: map[string]bool{}, told: map[string]bool{}}
+}
 
 type meetings struct {
-	send    func(context.Context, relay.Cargo, []*relay.Node, relay.Options, func(*relay.Node, relay.Result))
-	mu      sync.Mutex
-	byImage map[string]*meeting
-	told    map[string]bool // images of which once was true
+	send     sender
+	mu       sync.Mutex
+	byImage  map[string]*meeting
+	underway map[string]bool // places of passengers who have left
+	told     map[string]bool // images of which once was true
 }
 
 // once is true for one host of all that ship the image: for what people need
@@ -67,6 +75,11 @@ func (p *passenger) convoy() string {
 		return strings.Join([]string{p.cargo.ID(), p.opts.Compress, p.host}, " ")
 	}
 	return p.cargo.ID() + " " + p.opts.Compress
+}
+
+// place is where the cargo goes, of which there is one station.
+func (p *passenger) place() string {
+	return strings.Join(append([]string{p.cargo.ID(), p.host}, p.node.Load.Args...), "\n")
 }
 
 // look announces that a host is being looked at. seen ends that: it tells
@@ -146,34 +159,56 @@ func (m *meetings) stayBehind(image string, p *passenger) bool {
 	}
 	n := len(meet.here)
 	meet.here = slices.DeleteFunc(meet.here, func(other *passenger) bool { return other == p })
+	m.forget(image, meet)
 	return len(meet.here) < n
 }
 
-// leave sends off everybody who is there.
-func (m *meetings) leave(image string, meet *meeting) {
-	m.mu.Lock()
-	all := meet.here
-	meet.here = nil
-	if len(meet.expected) == 0 && m.byImage[image] == meet {
+// forget drops a meeting that nobody is at.
+func (m *meetings) forget(image string, meet *meeting) {
+	if len(meet.expected) == 0 && len(meet.here) == 0 && m.byImage[image] == meet {
 		delete(m.byImage, image)
 	}
-	m.mu.Unlock()
+}
+
+// leave sends off everybody who is there. Who takes the same to the same engine
+// as another waits until that one is through.
+func (m *meetings) leave(image string, meet *meeting) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := meet.here
+	meet.here = nil
 	slices.SortStableFunc(all, func(a, b *passenger) int { return strings.Compare(a.host, b.host) })
 	convoys := map[string][]*passenger{}
 	for _, p := range all {
+		if m.underway[p.place()] {
+			meet.here = append(meet.here, p)
+			continue
+		}
+		m.underway[p.place()] = true
 		convoys[p.convoy()] = append(convoys[p.convoy()], p)
 	}
+	m.forget(image, meet)
 	for _, together := range convoys {
-		go m.travel(together)
+		go m.travel(together, func(p *passenger) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			delete(m.underway, p.place())
+			if next := m.byImage[image]; next != nil {
+				m.schedule(image, next)
+			}
+		})
 	}
 }
 
 // travel is one convoy's way, on which every passenger's own ctx counts.
-func (m *meetings) travel(all []*passenger) {
+func (m *meetings) travel(all []*passenger, arrived func(*passenger)) {
 	byNode := map[*relay.Node]*passenger{}
 	nodes := make([]*relay.Node, len(all))
 	for i, p := range all {
 		byNode[p.node], nodes[i] = p, p.node
 	}
-	m.send(context.WithoutCancel(all[0].ctx), all[0].cargo, nodes, all[0].opts, func(n *relay.Node, r relay.Result) { byNode[n].result <- r })
+	m.send(context.WithoutCancel(all[0].ctx), all[0].cargo, nodes, all[0].opts, func(n *relay.Node, r relay.Result) {
+		arrived(byNode[n])
+		byNode[n].result <- r
+	})
 }

@@ -25,14 +25,14 @@ func (p parcel) ID() string { return p.id }
 
 // harbour is a pier whose convoys only take time, which they do per passenger.
 type harbour struct {
-	meetings
+	*meetings
 	left    []string // the hosts of each convoy
 	travels time.Duration
 }
 
 func newHarbour() *harbour {
-	h := &harbour{meetings: meetings{byImage: map[string]*meeting{}}}
-	h.send = func(_ context.Context, _ relay.Cargo, nodes []*relay.Node, opts relay.Options, done func(*relay.Node, relay.Result)) {
+	h := &harbour{}
+	h.meetings = newMeetings(func(_ context.Context, _ relay.Cargo, nodes []*relay.Node, opts relay.Options, done func(*relay.Node, relay.Result)) {
 		names := make([]string, len(nodes))
 		for i, n := range nodes {
 			names[i] = n.Name
@@ -52,7 +52,7 @@ func newHarbour() *harbour {
 			})
 		}
 		all.Wait()
-	}
+	})
 	return h
 }
 
@@ -182,6 +182,42 @@ func TestACancelledPassengerDoesNotStopTheOthers(t *testing.T) {
 					want = "[b] true"
 				}
 				require.Equal(t, []string{want}, h.convoys())
+			})
+		})
+	}
+}
+
+func TestStepsThatBringTheSameToOneEngineTakeTurns(t *testing.T) {
+	stopped := errors.New("the step was stopped")
+	for name, cancel := range map[string]bool{"both stay": false, "one is cancelled": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHarbour()
+				h.travels = time.Minute
+				began := time.Now()
+				ctx, stop := context.WithCancelCause(t.Context())
+				defer stop(nil)
+				if cancel {
+					time.AfterFunc(10*time.Second, func() { stop(stopped) })
+				}
+				var steps sync.WaitGroup
+				h.look("image", "a")(true)
+				steps.Go(func() {
+					if err := h.take(ctx, "a", "cargo", true); cancel {
+						require.ErrorIs(t, err, stopped)
+					} else {
+						require.NoError(t, err)
+					}
+				})
+				synctest.Wait() // that one is under way
+				steps.Go(func() { require.NoError(t, h.take(t.Context(), "a", "cargo", true)) })
+				steps.Wait()
+				require.Equal(t, []string{"[a] true", "[a] true"}, h.convoys())
+				if !cancel {
+					require.Equal(t, 2*time.Minute, time.Since(began))
+				}
+				require.Empty(t, h.byImage)
+				require.Empty(t, h.underway)
 			})
 		})
 	}

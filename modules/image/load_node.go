@@ -59,6 +59,27 @@ func (s *Ship) load(ctx context.Context, env *module.Env, img *store.Image, ther
 	return nil
 }
 
+// loadAgain deals with what may have changed behind our back: parts of the
+// store, which are saved again, and layers that vanished between looking and
+// loading, when all are sent.
+func (s *Ship) loadAgain(ctx context.Context, env *module.Env, img *store.Image, there map[string]bool, failed *conn.ExitError) (*store.Image, error) {
+	damage := img.Verify()
+	switch {
+	case damage != nil:
+		env.Logf("saving the image again: %s", damage)
+		var err error
+		if img, err = fetch(ctx, env, s.source, s.info); err != nil {
+			return img, module.At("image", err)
+		}
+	case len(there) > 0:
+		env.Logf("sending all layers, since sending %d of %d failed: %s", len(img.Layers)-len(there), len(img.Layers), tail(failed.Stderr, 3))
+		there = nil
+	default:
+		return img, failed
+	}
+	return img, s.load(ctx, env, img, there)
+}
+
 // chainFrom is how much an image must have to be worth connecting nodes.
 const chainFrom = 4 << 20
 

@@ -215,7 +215,7 @@ func (s *Ship) estimate() shipment {
 }
 
 // Apply saves the image unless that was done before, and loads what the host
-// lacks of it. When layers vanish between looking and loading, all is sent.
+// lacks of it.
 func (s *Ship) Apply(ctx context.Context, env *module.Env) error {
 	if s.pulls() && s.Registry != "" {
 		return s.pull(ctx, env, nil)
@@ -234,9 +234,8 @@ func (s *Ship) Apply(ctx context.Context, env *module.Env) error {
 	n := s.node // Check has just looked
 	there := n.layersThere(digests)
 	err = s.load(ctx, env, img, there)
-	if exit := (*conn.ExitError)(nil); len(there) > 0 && errors.As(err, &exit) && !diskFull(exit) {
-		env.Logf("sending all layers, since sending %d of %d failed: %s", len(digests)-len(there), len(digests), tail(exit.Stderr, 3))
-		err = s.load(ctx, env, img, nil)
+	if exit := (*conn.ExitError)(nil); errors.As(err, &exit) && !diskFull(exit) {
+		img, err = s.loadAgain(ctx, env, img, there, exit)
 	}
 	if exit := (*conn.ExitError)(nil); errors.As(err, &exit) {
 		what := fmt.Sprintf("load %s into %s of %s", s.names()[0], n.engine, env.Target)
