@@ -4,13 +4,13 @@
 # lock waits until nobody else changes what the stations of a node share. Who died in the middle does not count.
 lock() {
 	tries=0
-	until mkdir "$base/lock" 2>/dev/null; do
+	until (set -C && echo $$ >"$base/lock") 2>/dev/null; do
 		tries=$((tries + 1))
-		[ $tries -lt 100 ] || { rmdir "$base/lock" 2>/dev/null; tries=0; }
+		[ $((tries % 10)) != 0 ] || { read -r holder <"$base/lock" && [ -d "/proc/$holder" ]; } 2>/dev/null || rm -rf "$base/lock"
 		sleep 0.1 2>/dev/null || sleep 1
 	done
 }
-unlock() { rmdir "$base/lock" 2>/dev/null; }
+unlock() { rm -f "$base/lock"; }
 
 own() { [ "$login" = "$(id -un)" ] || chown "$login" "$1"; }
 

@@ -28,6 +28,7 @@ case $login in
 *) home=$(eval echo "~$login") ;;
 esac
 eval "$door"
+trap 'exit 1' HUP INT TERM
 lock
 trap unlock EXIT
 
