@@ -11,12 +11,16 @@ import (
 	"strings"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/shell"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/modules/image/store"
 )
 
 //go:embed node.sh
 var nodeScript string
+
+// nodeLook is what is sent, to each node several times.
+var nodeLook = shell.Lean(nodeScript)
 
 // node is what a node said about its container engine and an image.
 type node struct {
@@ -38,7 +42,7 @@ type nodeImage struct {
 // lookAt asks a node, in one command, for its engine and what names mean there.
 func lookAt(ctx context.Context, env *module.Env, engine, namespace, id string, names []string) (*node, error) {
 	args := append([]string{engine, namespace, id}, names...)
-	out, err := env.Run(ctx, conn.Look(nodeScript, args...))
+	out, err := env.Run(ctx, conn.Look(nodeLook, args...))
 	if exit := (*conn.ExitError)(nil); errors.As(err, &exit) {
 		return nil, explain(exit, "look for "+names[0]+" on "+env.Target.String())
 	}

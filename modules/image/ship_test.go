@@ -129,7 +129,7 @@ type forgetful struct {
 
 func (f *forgetful) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
 	out, err := f.place.Run(ctx, cmd)
-	if f.claims != "" && len(cmd.Args) > 2 && cmd.Args[2] == nodeScript {
+	if f.claims != "" && len(cmd.Args) > 2 && cmd.Args[2] == nodeLook {
 		out.Stdout += f.claims
 	}
 	return out, err
