@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -262,6 +264,65 @@ func TestACancelledSendGoesOnLater(t *testing.T) {
 	require.Less(t, nodes[0].runner.sent.Load(), cargo.Size()+6<<20, "what is there is not sent again")
 	require.Less(t, nodes[1].runner.sent.Load(), cargo.Size()-10<<20)
 }
+
+// A run that is killed cannot tell its stations; the next one finds out.
+func TestAKilledSendGoesOnLater(t *testing.T) {
+	p := newPlace(t, "n1", settled{})
+	cargo := random(40 << 20)
+	ctx, kill := context.WithCancel(t.Context())
+	p.when(12<<20, func() {
+		p.runner.lost.Store(true)
+		kill()
+	})
+	require.Error(t, send(ctx, cargo, Options{}, p)["n1"].Err)
+	p.runner.lost.Store(false)
+	p.at = nil
+	p.holds(cargo, send(t.Context(), cargo, Options{}, p)["n1"])
+	p.clean(cargo)
+	require.Less(t, p.runner.sent.Load(), cargo.Size()+6<<20)
+}
+
+func TestAStarOfManyTakesLittleMemory(t *testing.T) {
+	nodes := line(t, 9)
+	content := random(20 << 20)
+	file, err := os.Create(filepath.Join(t.TempDir(), "cargo"))
+	require.NoError(t, err)
+	defer file.Close()
+	_, err = content.WriteTo(file)
+	require.NoError(t, err)
+	cargo, sum := onDisk{file, content.Size(), content.id}, content.sum
+	content.Reader.Reset(nil)
+	debug.FreeOSMemory()
+	var before, now runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var peak uint64
+	for _, p := range nodes {
+		at := p.At
+		p.At = func(n int64) {
+			at(n)
+			runtime.ReadMemStats(&now)
+			peak = max(peak, now.Sys-now.HeapReleased)
+		}
+	}
+	all := send(t.Context(), cargo, Options{Compress: "zstd"}, nodes...)
+	for _, p := range nodes {
+		require.NoError(t, all[p.Name].Err)
+		require.Equal(t, sum, p.sum())
+	}
+	grown := int64(peak) - int64(before.Sys-before.HeapReleased)
+	t.Logf("%d MiB more than before", grown>>20)
+	require.Less(t, grown, int64(54<<20))
+}
+
+// onDisk is a cargo that takes no memory.
+type onDisk struct {
+	*os.File
+	size int64
+	id   string
+}
+
+func (o onDisk) Size() int64 { return o.size }
+func (o onDisk) ID() string  { return o.id }
 
 func TestANodeThatNobodyWaitsForLeavesAlone(t *testing.T) {
 	nodes := line(t, 3)

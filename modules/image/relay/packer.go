@@ -16,9 +16,18 @@ import (
 type packing struct {
 	codec  string
 	always bool
-	rooms  chan struct{}
+	rooms  chan *room
 	zstd   *zstd.Encoder
 }
+
+// room is the memory that one chunk takes; it is used again and again.
+type room struct {
+	raw    []byte
+	packed bytes.Buffer
+	gzip   *gzip.Writer
+}
+
+const rooms = 3
 
 // newPacking compresses with codec; always, or as long as it saves time.
 func newPacking(codec string, always bool) (*packing, error) {
@@ -26,7 +35,11 @@ func newPacking(codec string, always bool) (*packing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compress the cargo: %w", err)
 	}
-	return &packing{codec: codec, always: always, rooms: make(chan struct{}, 4), zstd: encoder}, nil
+	p := &packing{codec: codec, always: always, rooms: make(chan *room, rooms), zstd: encoder}
+	for range rooms {
+		p.rooms <- &room{}
+	}
+	return p, nil
 }
 
 func (p *packing) close() { _ = p.zstd.Close() } // which cannot fail: it writes nowhere
@@ -61,27 +74,28 @@ func (p *packer) chunk(ctx context.Context, plain *io.SectionReader) (io.ReadSee
 		p.since, p.last = time.Now(), plain.Size()
 		return plain, "raw", nil, nil
 	}
+	var r *room
 	select {
-	case p.rooms <- struct{}{}:
+	case r = <-p.rooms:
 	case <-ctx.Done():
 		return nil, "", nil, context.Cause(ctx)
 	}
 	began := time.Now()
-	packed, err := p.compress(plain)
+	packed, err := p.compress(plain, r)
 	p.since = time.Now()
 	if err != nil {
-		<-p.rooms
+		p.rooms <- r
 		return nil, "", nil, fmt.Errorf("compress the cargo: %w", err)
 	}
 	p.speed = float64(plain.Size()) / p.since.Sub(began).Seconds()
 	p.ratio = float64(len(packed)) / float64(plain.Size())
 	if p.ratio > worth {
-		<-p.rooms
+		p.rooms <- r
 		p.last = plain.Size()
 		return plain, "raw", nil, nil
 	}
 	p.last = int64(len(packed))
-	return bytes.NewReader(packed), p.codec, func() { <-p.rooms }, nil
+	return bytes.NewReader(packed), p.codec, func() { p.rooms <- r }, nil
 }
 
 // pays: the time to compress is less than what the bytes saved would take.
@@ -89,22 +103,29 @@ func (p *packer) pays() bool {
 	return p.ratio <= worth && (p.link == 0 || 1/p.speed < (1-p.ratio)/p.link)
 }
 
-func (p *packer) compress(plain *io.SectionReader) ([]byte, error) {
-	raw := make([]byte, plain.Size())
+func (p *packer) compress(plain *io.SectionReader, r *room) ([]byte, error) {
+	if r.raw == nil {
+		r.raw = make([]byte, chunkSize)
+		r.packed.Grow(chunkSize)
+	}
+	raw := r.raw[:plain.Size()]
 	if _, err := plain.ReadAt(raw, 0); err != nil && err != io.EOF {
 		return nil, err
 	}
+	r.packed.Reset()
 	if p.codec == "zstd" {
-		return p.zstd.EncodeAll(raw, make([]byte, 0, len(raw)/2)), nil
+		return p.zstd.EncodeAll(raw, r.packed.AvailableBuffer()), nil
 	}
-	var out bytes.Buffer
-	zip, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
-	if err != nil {
+	if r.gzip == nil {
+		var err error
+		if r.gzip, err = gzip.NewWriterLevel(&r.packed, gzip.BestSpeed); err != nil {
+			return nil, err
+		}
+	}
+	r.gzip.Reset(&r.packed)
+	if _, err := r.gzip.Write(raw); err != nil {
 		return nil, err
 	}
-	if _, err := zip.Write(raw); err != nil {
-		return nil, err
-	}
-	err = zip.Close()
-	return out.Bytes(), err
+	err := r.gzip.Close()
+	return r.packed.Bytes(), err
 }

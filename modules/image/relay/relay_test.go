@@ -25,7 +25,6 @@ import (
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/conn/conntest"
 	"github.com/adbsql/antdbctl/engine/conn/ssh"
-	"github.com/adbsql/antdbctl/engine/secret"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -70,16 +69,16 @@ type place struct {
 // runner counts what is sent to a node, and tells of it.
 type runner struct {
 	conn.Runner
-	env  map[string]secret.Value
 	sent atomic.Int64
+	lost atomic.Bool // nothing gets there any more
 }
 
 func (r *runner) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
+	if r.lost.Load() {
+		return conn.Result{}, &conn.Unreachable{Target: "the node", Err: io.ErrClosedPipe}
+	}
 	if cmd.Stdin != nil {
 		cmd.Stdin = &counter{cmd.Stdin, &r.sent}
-	}
-	if r.env != nil {
-		cmd.Env = r.env
 	}
 	return r.Runner.Run(ctx, cmd)
 }
