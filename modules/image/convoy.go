@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -71,10 +72,7 @@ type passenger struct {
 
 // convoy is what can go as one: the same bytes in the same way.
 func (p *passenger) convoy() string {
-	if !p.opts.Chain {
-		return strings.Join([]string{p.cargo.ID(), p.opts.Compress, p.host}, " ")
-	}
-	return p.cargo.ID() + " " + p.opts.Compress
+	return fmt.Sprint(p.cargo.ID(), p.opts.Chain, p.opts.Compress)
 }
 
 // place is where the cargo goes, of which there is one station.

@@ -31,5 +31,5 @@ func Packed(script string) string {
 	}
 	_, _ = zip.Write([]byte(script)) // memory takes all
 	_ = zip.Close()
-	return `eval "$(printf %s ` + base64.StdEncoding.EncodeToString(packed.Bytes()) + ` | base64 -d | gzip -dc)"`
+	return `eval "$(printf %s ` + base64.StdEncoding.EncodeToString(packed.Bytes()) + ` | base64 -d | gzip -dc || echo exit 127)"`
 }

@@ -241,7 +241,15 @@ func (c *conductor) part(ctx context.Context, m *member) {
 	default:
 		ctx, enough := context.WithTimeout(ctx, c.lost)
 		defer enough()
-		if err := m.station.stop(ctx); err != nil {
+		err := m.station.stop(ctx)
+		for unreachable(err) && ctx.Err() == nil { // a cut in just this moment; stopping twice does no harm
+			select {
+			case <-time.After(c.pollEvery):
+			case <-ctx.Done():
+			}
+			err = m.station.stop(ctx)
+		}
+		if err != nil {
 			m.Note("the station stays on %s: %s", m.Name, err)
 		}
 	}

@@ -27,14 +27,14 @@ func (p *place) when(n int64, f func()) {
 
 func TestFiftyCutsOfAChain(t *testing.T) {
 	nodes := line(t, 3)
-	cargo := random(120 << 20)
+	cargo := random(200 << 20)
 	dice := rand.New(rand.NewPCG(3, 50))
 	reports, cuts := 0, 0
 	for _, p := range nodes {
 		at := p.At
 		p.At = func(n int64) {
 			at(n)
-			if reports++; reports%3 == 0 && cuts < 50 {
+			if reports++; reports%2 == 0 && cuts < 50 {
 				cuts++
 				nodes[dice.IntN(len(nodes))].server.Cut()
 			}

@@ -44,5 +44,5 @@ var usual = limits{
 	patience:  10 * time.Minute,
 	tries:     3,
 	futile:    8,
-	dawdles:   5,
+	dawdles:   8,
 }

@@ -27,7 +27,7 @@ type room struct {
 	gzip   *gzip.Writer
 }
 
-const rooms = 3
+const rooms = 2
 
 // newPacking compresses with codec; always, or as long as it saves time.
 func newPacking(codec string, always bool) (*packing, error) {

@@ -1,13 +1,11 @@
 # Starts a station, or finds the one that an earlier run left waiting.
-# usage: start NAME CHUNKS SIZE PATIENCE FREE OWNER LOGIN KEY DOOR STATION ENTER STOP POLL LOAD
+# usage: start NAME CHUNKS SIZE PATIENCE FREE OWNER LOGIN KEY LOAD, where door, station, enter, stop and poll are the other scripts
 # The answer is a line: "lacks PROGRAM...", "busy OWNER", or "ready FOLDER KEY PROGRAMS".
-name=$1 chunks=$2 size=$3 patience=$4 free=$5 owner=$6 login=$7 key=$8 door=$9
-shift 9
-station=$1 enter=$2 stop=$3 poll=$4 load=$5
+name=$1 chunks=$2 size=$3 patience=$4 free=$5 owner=$6 login=$7 key=$8 load=$9
 umask 022
 
 lacks=
-for program in mkfifo dd sha256sum setsid date readlink sed; do
+for program in mkfifo dd sha256sum setsid readlink sed; do
 	command -v $program >/dev/null 2>&1 || lacks="$lacks $program"
 done
 [ -n "$lacks" ] || [ "$(printf ab | dd bs=2 count=1 iflag=fullblock 2>/dev/null)" = ab ] || lacks=" a dd with iflag=fullblock"
@@ -34,21 +32,23 @@ trap unlock EXIT
 
 # alive: a station runs in the folder
 alive() { read -r pid 2>/dev/null <"$dir/pid" && [ -d "/proc/$pid" ] && [ "$(readlink "/proc/$pid/cwd")" = "$dir" ]; }
+read -r now _ </proc/uptime
+now=${now%.*}
 if alive; then
 	heard=0 who=
 	read -r heard 2>/dev/null <"$dir/lease"
 	read -r who 2>/dev/null <"$dir/owner"
-	if [ -n "$who" ] && [ "$who" != "$owner" ] && [ $(($(date +%s) - heard)) -lt "$free" ]; then
+	if [ -n "$who" ] && [ "$who" != "$owner" ] && [ $((now - heard)) -lt "$free" ]; then
 		echo "busy ${who#* }"
 		exit
 	fi
-	date +%s >"$dir/lease"
+	echo "$now" >"$dir/lease"
 	printf '%s\n' "$owner" >"$dir/owner"
 else
 	[ ! -e "$dir/stop" ] || locked=yes sh "$dir/stop" >/dev/null 2>&1
 	rm -rf "$dir"
 	mkdir -m 700 "$dir" && cd "$dir" || exit 1
-	date +%s >lease
+	echo "$now" >lease
 	printf '%s\n' "$owner" >owner
 	printf '%s\n' "$station" >station
 	printf '%s\n' "$enter" >enter

@@ -41,6 +41,17 @@ var (
 	pollScript string
 )
 
+// startText is the start script with all that it leaves on a node.
+var startText = func() string {
+	var all strings.Builder
+	for _, part := range []struct{ name, text string }{
+		{"door", doorScript}, {"station", stationScript}, {"enter", enterScript}, {"stop", stopScript}, {"poll", pollScript},
+	} {
+		all.WriteString(part.name + "=" + shell.Quote(shell.Lean(part.text)) + "\n")
+	}
+	return all.String() + shell.Lean(startScript)
+}()
+
 // station is the far side of a node.
 type station struct {
 	host     conn.Runner
@@ -62,10 +73,16 @@ func openStation(ctx context.Context, n *Node, cargo Cargo, owner string, l limi
 		login = n.Login.User
 	}
 	load := shell.Quote(n.Load.Args...)
-	cmd := conn.Script(lean(startScript), "cargo-"+stationName(n, cargo), strconv.Itoa(chunksOf(cargo)), strconv.Itoa(chunkSize), seconds(l.patience), seconds(l.free),
-		owner, login, public, lean(doorScript), lean(stationScript), lean(enterScript), lean(stopScript), lean(pollScript), "exec "+load)
-	cmd.Env = n.Load.Env
-	out, err := n.Host.Run(ctx, cmd)
+	run := func(script string) (conn.Result, error) {
+		cmd := conn.Script(script, "cargo-"+stationName(n, cargo), strconv.Itoa(chunksOf(cargo)), strconv.Itoa(chunkSize),
+			seconds(l.patience), seconds(l.free), owner, login, public, "exec "+load)
+		cmd.Env = n.Load.Env
+		return n.Host.Run(ctx, cmd)
+	}
+	out, err := run(shell.Packed(startText))
+	if code, _ := conn.ExitCode(err); code == 127 { // it has nothing to unpack with
+		out, err = run(startText)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -139,18 +156,6 @@ type status struct {
 // pollCommand is short because it is sent all the time.
 const pollCommand = `if cd "$1" 2>/dev/null; then . ./poll; else echo "== gone"; fi`
 
-// lean is a script without what is for people: it crosses a link of which each
-// byte is counted.
-func lean(script string) string {
-	var b strings.Builder
-	for line := range strings.Lines(script) {
-		if line = strings.TrimLeft(line, "\t\n"); !strings.HasPrefix(line, "#") {
-			b.WriteString(line)
-		}
-	}
-	return b.String()
-}
-
 // poll asks the station how it is, which also keeps it.
 func (s *station) poll(ctx context.Context) (status, error) {
 	st := status{from: -1}
@@ -200,7 +205,7 @@ func (s *station) link(ctx context.Context, to ssh.Login, next *station) error {
 	if err != nil {
 		return err
 	}
-	cmd := conn.Script(lean(hopScript), s.dir, host, port, to.User, authorized(to.HostKey))
+	cmd := conn.Script(shell.Lean(hopScript), s.dir, host, port, to.User, authorized(to.HostKey))
 	cmd.Stdin = strings.NewReader(string(next.key))
 	_, err = s.host.Run(ctx, cmd)
 	return err

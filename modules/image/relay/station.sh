@@ -6,7 +6,7 @@
 #   turn.S  who brings them (see enter.sh)
 #   out     named pipe towards the next station, when there is one (see hop.sh)
 #   state   what the controller reads
-#   lease   when the controller was last heard of, in seconds since 1970
+#   lease   when the controller was last heard of, in seconds of uptime
 chunks=$1 size=$2 patience=$3
 umask 022
 set -f
@@ -23,7 +23,13 @@ mkfifo feed || exit 1
 loader=$!
 exec 4>feed
 
-deserted() { ! read -r heard <lease || [ $(($(date +%s) - heard)) -ge "$patience" ]; }
+# What others read while it is written is empty to them for a moment, and read again.
+deserted() {
+	[ -e lease ] || return 0
+	read -r heard <lease || return 1
+	read -r now _ </proc/uptime
+	[ $((${now%.*} - heard)) -ge "$patience" ]
+}
 
 # without a sign of the controller for long, nobody comes any more
 (
@@ -34,9 +40,10 @@ deserted() { ! read -r heard <lease || [ $(($(date +%s) - heard)) -ge "$patience
 ) >/dev/null 2>&1 4>&- &
 
 trap '' HUP PIPE
+if command -v openssl >/dev/null 2>&1; then hash='openssl dgst -sha256 -r'; else hash=sha256sum; fi # faster; slower
 session=0 next=0 from=- took=0 passing=
 
-publish() { echo "$session $next $from $took" >state.tmp && mv state.tmp state; }
+publish() { echo "$session $next $from $took" >state; }
 
 # uptime sets now, in hundredths of a second
 uptime() {
@@ -71,17 +78,27 @@ accept() {
 	[ "$wire" -le "$size" ]
 }
 
-# receive takes the body of a chunk. One whose bytes are not those that were sent is refused.
+# receive takes the body of a chunk, all of it.
 receive() {
 	chunk=chunk.$((next % 2))
+	blocks=$((wire / 65536)) rest=$((wire % 65536))
 	uptime
 	begun=$now
-	dd bs=65536 count=$((wire / 65536)) iflag=fullblock <&5 >$chunk 2>/dev/null
-	rest=$((wire % 65536))
-	[ $rest = 0 ] || dd bs=$rest count=1 iflag=fullblock <&5 >>$chunk 2>/dev/null
+	dd bs=65536 count=$blocks iflag=fullblock <&5 >$chunk 2>dd.log
+	read -r got _ <dd.log
+	[ "$got" = "$blocks+0" ] || return 1
+	if [ $rest != 0 ]; then
+		dd bs=$rest count=1 iflag=fullblock <&5 >>$chunk 2>dd.log
+		read -r got _ <dd.log
+		[ "$got" = 1+0 ] || return 1
+	fi
 	uptime
 	took=$((now - begun))
-	sum=$(sha256sum <$chunk)
+}
+
+# verify refuses a chunk whose bytes are not those that were sent. Those after this station do the same.
+verify() {
+	sum=$($hash <$chunk)
 	[ "${sum%% *}" = "$digest" ]
 }
 
@@ -92,21 +109,20 @@ consume() {
 	esac >&4 2>/dev/null 6>&-
 }
 
-# pass_on sends the chunk to the next station while the one after it is received. A hop that broke is given up.
+# pass_on sends the chunk to the next station, while it is verified here and the one after it is received. A hop that
+# broke is given up.
 pass_on() {
 	pass_wait
 	[ "$from" != - ] || return 0
 	{
-		printf '%-95s\n' "chunk $next $wire $codec $digest" && cat $chunk
-	} >&6 2>/dev/null 4>&- 5<&- || : >hop.broken &
+		printf '%-95s\n' "chunk $next $wire $codec $digest" && exec cat $chunk
+	} >&6 2>/dev/null 4>&- 5<&- &
 	passing=$!
 }
 
 pass_wait() {
-	[ -z "$passing" ] || wait "$passing"
+	[ -z "$passing" ] || wait "$passing" || pass_end
 	passing=
-	[ ! -e hop.broken ] || pass_end
-	rm -f hop.broken
 }
 
 pass_end() {
@@ -123,8 +139,9 @@ while [ "$next" -lt "$chunks" ]; do
 	while [ "$next" -lt "$chunks" ] && accept; do
 		look_for_hop
 		receive || break
-		consume
 		pass_on
+		verify || break
+		consume
 		next=$((next + 1))
 		publish
 	done
