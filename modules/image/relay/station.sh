@@ -23,10 +23,8 @@ mkfifo feed || exit 1
 loader=$!
 exec 4>feed
 
-# What others read while it is written is empty to them for a moment, and read again.
 deserted() {
-	[ -e lease ] || return 0
-	read -r heard <lease || return 1
+	read -r heard <lease || return 0
 	read -r now _ </proc/uptime
 	[ $((${now%.*} - heard)) -ge "$patience" ]
 }
@@ -43,7 +41,7 @@ trap '' HUP PIPE
 if command -v openssl >/dev/null 2>&1; then hash='openssl dgst -sha256 -r'; else hash=sha256sum; fi # faster; slower
 session=0 next=0 from=- took=0 passing=
 
-publish() { echo "$session $next $from $took" >state; }
+publish() { echo "$session $next $from $took" >state.tmp && mv state.tmp state; }
 
 # uptime sets now, in hundredths of a second
 uptime() {
