@@ -29,6 +29,16 @@ docker_login() {
 }
 `
 
+// podmanAlone lets one script of ours at a time change podman's images: tag and
+// untag write back all names of an image as they were read, and so undo what
+// another does meanwhile. The lock is on podman's own folder and ends with the
+// script; what podman starts must not inherit it.
+const podmanAlone = `if command -v flock >/dev/null; then
+	exec 9<"$(podman info --format '{{.Store.GraphRoot}}')" && flock 9 || exit 1
+	podman() { command podman "$@" 9<&-; }
+fi
+`
+
 // Scripts by engine. pull: NAMESPACE SCHEME HOST REF, and on stdin credentials
 // or, for ctr, the whole header.
 // name: NAMESPACE REF NAME…. drop: NAMESPACE REF.
@@ -39,7 +49,7 @@ var (
 	pullScripts = map[string]string{
 		"docker": asUser + `docker_login "$3"
 docker image pull "$4" >/dev/null`,
-		"podman": asUser + `set -- "$2" "$3" "$4"
+		"podman": asUser + podmanAlone + `set -- "$2" "$3" "$4"
 tls=true
 [ "$1" = https ] || tls=false
 if [ -n "$auth" ]; then
@@ -65,12 +75,12 @@ ctr -n "$ns" images pull --hosts-dir "$hosts" "$ref" >/dev/null`,
 	}
 	nameScripts = map[string]string{
 		"docker":     nameByDocker("docker"),
-		"podman":     nameByDocker("podman"),
+		"podman":     podmanAlone + nameByDocker("podman"),
 		"containerd": `ns=$1 ref=$2; shift 2; for name; do ctr -n "$ns" images tag --force "$ref" "$name" >/dev/null || exit 1; done`,
 	}
 	dropScripts = map[string]string{
 		"docker":     `docker image rm "$2" >/dev/null`,
-		"podman":     `podman image untag "$2" "$2" >/dev/null`,
+		"podman":     podmanAlone + `podman image untag "$2" "$2" >/dev/null`,
 		"containerd": `ctr -n "$1" images rm "$2" >/dev/null`,
 	}
 )

@@ -106,32 +106,32 @@ func (l *link) ping(limit time.Duration) bool {
 
 // open opens a channel of its own for a command or subsystem. It does not rely
 // on the library to notice a loss: a channel that is asked for in the moment
-// when the connection breaks is never answered.
+// when the connection breaks is never answered, and its goroutine never ends.
 func (l *link) open(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
 	type answer struct {
 		ch       ssh.Channel
 		requests <-chan *ssh.Request
 		err      error
 	}
-	answered := make(chan answer, 1)
+	answered, gone := make(chan answer), make(chan struct{})
+	defer close(gone)
 	go func() {
 		ch, requests, err := l.client.OpenChannel("session", nil)
-		answered <- answer{ch, requests, err}
-	}()
-	forget := func() {
-		if a := <-answered; a.err == nil {
-			go ssh.DiscardRequests(a.requests)
-			_ = a.ch.Close()
+		select {
+		case answered <- answer{ch, requests, err}:
+		case <-gone:
+			if err == nil {
+				go ssh.DiscardRequests(requests)
+				_ = ch.Close()
+			}
 		}
-	}
+	}()
 	select {
 	case a := <-answered:
 		return a.ch, a.requests, a.err
 	case <-l.lost:
-		go forget()
 		return nil, nil, l.why
 	case <-ctx.Done():
-		go forget()
 		return nil, nil, context.Cause(ctx)
 	}
 }
