@@ -30,8 +30,16 @@ type lookShell struct {
 	ch   ssh.Channel   // nil before the first look, and after a failure
 	out  *bufio.Reader
 	err  *bufio.Reader
-	mark string // begins the line that ends an answer
+	mark string            // begins the line that ends an answer
+	kept map[string]string // scripts that the shell has in variables, with the variables' names
 }
+
+// Scripts of a size are asked for again and again, by other steps and after each
+// change, so the shell keeps them: on a slow link their bytes count.
+const (
+	worthKeeping = 256
+	mostKept     = 32
+)
 
 func newLookShell() lookShell {
 	return lookShell{turn: make(chan struct{}, 1), mark: rand.Text()}
@@ -112,6 +120,7 @@ func (s *lookShell) open(ctx context.Context, l *link) error {
 		return fmt.Errorf("start a shell: %w", err)
 	}
 	s.ch, s.out, s.err = ch, bufio.NewReader(ch), bufio.NewReader(ch.Stderr())
+	s.kept = map[string]string{}
 	return nil
 }
 
@@ -119,7 +128,8 @@ func (s *lookShell) open(ctx context.Context, l *link) error {
 // so it can neither end the shell nor leave anything in it.
 func (s *lookShell) ask(cmd conn.Cmd) (a seen) {
 	script, args := cmd.Args[2], cmd.Args[4:]
-	line := "(set -- " + shell.Quote(args...) + "; eval " + shell.Quote(script) + ") </dev/null\n" +
+	keep, text := s.keep(script)
+	line := keep + "(set -- " + shell.Quote(args...) + "; eval " + text + ") </dev/null\n" +
 		"printf '\\n" + s.mark + " %s\\n' $?; printf '\\n" + s.mark + "\\n' >&2\n"
 	if _, a.err = io.WriteString(s.ch, line); a.err != nil {
 		return a
@@ -140,6 +150,20 @@ func (s *lookShell) ask(cmd conn.Cmd) (a seen) {
 		a.code, a.err = strconv.Atoi(status)
 	}
 	return a
+}
+
+// keep gives the word that stands for a script in the shell, and what has to be
+// said before the shell knows it.
+func (s *lookShell) keep(script string) (first, word string) {
+	if name, ok := s.kept[script]; ok {
+		return "", `"$` + name + `"`
+	}
+	if len(script) < worthKeeping || len(s.kept) == mostKept {
+		return "", shell.Quote(script)
+	}
+	name := "antdbctl_script_" + strconv.Itoa(len(s.kept))
+	s.kept[script] = name
+	return name + "=" + shell.Quote(script) + "\n", `"$` + name + `"`
 }
 
 // until reads up to the line that begins with the mark, and gives what came

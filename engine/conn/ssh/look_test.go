@@ -49,6 +49,20 @@ func TestALookAnswersAsACommandDoes(t *testing.T) {
 	}
 }
 
+func TestALookThatIsAskedAgainTravelsOnce(t *testing.T) {
+	h, _ := looker(t)
+	long := `echo "$1, it's $2"; missing=` + strings.Repeat("x", 300) + `; exit "$2"`
+	for i, arg := range []string{"one", "two", "three"} {
+		res, err := h.Run(t.Context(), conn.Look(long, arg, fmt.Sprint(i)))
+		code, _ := conn.ExitCode(err)
+		require.Equal(t, i, code)
+		require.Equal(t, fmt.Sprintf("%s, it's %d\n", arg, i), res.Stdout)
+	}
+	res, err := h.Run(t.Context(), conn.Look(`set | grep -c "^antdbctl_script_.*missing"`))
+	require.NoError(t, err)
+	require.Equal(t, "1\n", res.Stdout, "the shell has it once")
+}
+
 func TestLooksShareOneShellAndLeaveNothingInIt(t *testing.T) {
 	h, _ := looker(t)
 	shell := func() string {
