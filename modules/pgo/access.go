@@ -62,7 +62,7 @@ func (c API) open(env *module.Env, getenv func(string) string) (*api, error) {
 	if u, err := url.Parse(base); err != nil || u.Scheme != "https" || u.Host == "" {
 		return nil, module.At("api", fmt.Errorf("the apiserver's url %q is not of the form https://host:port", base))
 	}
-	return &api{base: base, user: user, password: password, http: &http.Client{Transport: transport}}, nil
+	return &api{base: base, speaks: Version, user: user, password: password, http: &http.Client{Transport: transport}}, nil
 }
 
 func (c API) tls(getenv func(string) string) (*tls.Config, error) {

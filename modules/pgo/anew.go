@@ -19,7 +19,7 @@ func (p *place) startAnew(ctx context.Context, env *module.Env, v *view) error {
 	for i := range v.pods { // the repository's too: it runs from the same image
 		pod := &v.pods[i]
 		bad, owner := p.kube.Judge(ctx, pod), metav1.GetControllerOf(pod)
-		if bad == nil || ran(pod) || owner == nil || owner.Kind != "ReplicaSet" {
+		if bad == nil || ran(pod, &p.names) || owner == nil || owner.Kind != "ReplicaSet" && owner.Kind != "StatefulSet" {
 			continue
 		}
 		only := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}}
@@ -34,7 +34,7 @@ func (p *place) startAnew(ctx context.Context, env *module.Env, v *view) error {
 
 // ran reports whether the pod's main container, which PGO calls database in all
 // its pods, has run, now or once.
-func ran(pod *corev1.Pod) bool {
-	s := database(pod)
+func ran(pod *corev1.Pod, n *naming) bool {
+	s := n.status(pod)
 	return s.State.Running != nil || s.State.Terminated != nil || s.LastTerminationState.Terminated != nil
 }

@@ -55,6 +55,13 @@ func shown(t *testing.T) (early, ready, replica string) {
 	return all[0], all[1], all[2]
 }
 
+// initialized is a recorded answer after the first backup, without replicas.
+func initialized(t *testing.T) string {
+	t.Helper()
+	_, ready, _ := shown(t)
+	return strings.Replace(ready, "pgcluster Processed", "pgcluster Initialized", 1)
+}
+
 const absent = `{"Results":[],"Code":"ok","Msg":""}`
 
 func TestClusterThatServesIsInOrder(t *testing.T) {
@@ -99,13 +106,14 @@ func TestPlanSaysWhatIsMissing(t *testing.T) {
 		"two leaders": {ready, "", func(a *kubeAPI) {
 			set(a.object("pods", "hippo-rcan-5f5b7f4b97-vtvxp"), "master", "metadata", "labels", "role")
 			nodeOf(a, "node1")
-		}, module.Update, "the primary is not ready yet"},
+		}, module.Update, "two pods call themselves primary (hippo-54bf68fbd4-qzkbd, hippo-rcan-5f5b7f4b97-vtvxp)"},
 		"no stanza":             {ready, "", func(a *kubeAPI) { a.drop("jobs", "hippo-stanza-create") }, module.Update, "the backup repository is not set up yet"},
 		"no backup":             {ready, "", func(a *kubeAPI) { a.drop("jobs", "backrest-backup") }, module.Update, "the first backup is not done yet"},
-		"no backup wanted":      {ready, "wait_backup = false", func(a *kubeAPI) { a.drop("jobs", "backrest-backup") }, module.None, ""},
+		"not initialized":       {ready, "", func(*kubeAPI) {}, module.Update, "the operator does not call it initialized yet, but \"pgcluster Processed\""},
+		"no backup wanted":      {ready, "wait_backup = false", func(a *kubeAPI) { a.drop("jobs", "backrest-backup"); a.drop("pods", "hippo-rcan") }, module.None, ""},
 		"jobs tidied away":      {replica, "replicas = 1", func(a *kubeAPI) { a.kinds["jobs"] = nil }, module.None, ""},
 		"more replicas wanted":  {replica, "replicas = 3", func(*kubeAPI) {}, module.Update, "hippo: add 2 replicas"},
-		"fewer replicas wanted": {replica, "", func(*kubeAPI) {}, module.Update, "hippo has more replicas"},
+		"fewer replicas wanted": {replica, "", func(*kubeAPI) {}, module.Update, "hippo: take away 1 replica"},
 		"being removed": {ready, "", func(a *kubeAPI) {
 			a.kinds["jobs"] = append(a.kinds["jobs"], object{"metadata": object{"name": "hippo-rmdata-abcd", "labels": object{"vendor": "crunchydata"}}})
 		}, module.Update, "wait until the old hippo is gone, then create it"},
@@ -147,7 +155,7 @@ func nodeOf(a *kubeAPI, node string) {
 }
 
 func TestApplyAsksOnceAndWaits(t *testing.T) {
-	early, ready, _ := shown(t)
+	early, _, _ := shown(t)
 	var create exchange
 	for _, e := range recorded(t, "rest-traffic.txt") {
 		if e.request == "POST /clusters" && strings.Contains(e.answer, "created Pgcluster") {
@@ -155,7 +163,8 @@ func TestApplyAsksOnceAndWaits(t *testing.T) {
 		}
 	}
 	o, a := newOperator(t, []exchange{create}), hippoObjects(t)
-	o.answers(absent, early, early, ready)
+	o.answers(absent, early, early, initialized(t))
+	a.drop("pods", "hippo-rcan")
 	all, looks := a.kinds, 0
 	a.kinds = map[string][]object{}
 	a.onLook = func(a *kubeAPI) {
@@ -169,7 +178,7 @@ func TestApplyAsksOnceAndWaits(t *testing.T) {
 	change, _, err := step.Apply()
 	require.NoError(t, err)
 	require.Equal(t, module.Create, change.Action)
-	require.Equal(t, []string{phaseRequest, phaseDeployment}, phases)
+	require.Equal(t, []string{phaseRequest, phaseDeployment, phaseInitialized}, phases)
 	require.Equal(t, []string{"pgtasks/hippo-createcluster"}, a.deleted, "a left-over task would keep the operator from making the cluster")
 	creates := 0
 	for _, asked := range o.asked {
@@ -183,9 +192,9 @@ func TestApplyAsksOnceAndWaits(t *testing.T) {
 
 // The operator's pod may be replaced while the cluster comes up.
 func TestWaitingOutlivesAnOutage(t *testing.T) {
-	early, ready, _ := shown(t)
+	early, _, _ := shown(t)
 	o, a := newOperator(t, nil), hippoObjects(t)
-	o.answers(early, early, ready)
+	o.answers(early, early, initialized(t))
 	host := &shutDoor{Cluster: a.cluster(t), to: o.Listener.Addr().String()}
 	entry := module.Of[Cluster]()
 	entry.New = func() module.Module { return &Cluster{getenv: noVariables, pace: time.Millisecond} }
@@ -198,6 +207,7 @@ func TestWaitingOutlivesAnOutage(t *testing.T) {
 			key          = %q
 			pgouser_file = %q
 		}`, o.file("ca.crt"), o.file("client.key"), o.file("pgouser")), nil)
+	a.drop("pods", "hippo-rcan")
 	all := a.kinds
 	a.kinds = map[string][]object{}
 	a.onLook = func(a *kubeAPI) {
@@ -264,7 +274,7 @@ func TestWaitingEndsWhereItIsHopeless(t *testing.T) {
 			o, a := newOperator(t, nil), hippoObjects(t)
 			o.answers(ready)
 			c.change(a)
-			_, _, err := hippo(t, o, a, `backup_timeout = "30ms"`).Apply()
+			_, _, err := hippo(t, o, a, `deadlines = { backup = "30ms" }`).Apply()
 			require.ErrorContains(t, err, c.text)
 			require.Contains(t, strings.Join(evidence(t, err), "\n"), c.evidence)
 		})
@@ -274,9 +284,10 @@ func TestWaitingEndsWhereItIsHopeless(t *testing.T) {
 // An image that was missing may be there by now, and its pod would wait for
 // minutes before it looks again.
 func TestPodsThatFailedBeforeTheRunStartAnew(t *testing.T) {
-	early, ready, _ := shown(t)
+	early, _, _ := shown(t)
 	o, a := newOperator(t, nil), hippoObjects(t)
-	o.answers(early, early, ready)
+	o.answers(early, early, initialized(t))
+	a.drop("pods", "hippo-rcan")
 	good := a.kinds["pods"]
 	text, err := json.Marshal(good)
 	require.NoError(t, err)

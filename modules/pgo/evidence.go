@@ -6,21 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/adbsql/antdbctl/engine/module"
 )
-
-// blocked is what keeps a Deployment from making its pod.
-func blocked(d *appsv1.Deployment) string {
-	for _, c := range d.Status.Conditions {
-		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
-			return fmt.Sprintf("%s: %s", c.Reason, c.Message)
-		}
-	}
-	return ""
-}
 
 // gaveUp is what Patroni logs when the first start of a cluster failed. The
 // container then ends with exit code 0, and starts again to fail again.
@@ -30,7 +19,7 @@ const gaveUp = "removing initialize key after failed attempt to bootstrap the cl
 // trying again does not help, and each try leaves a copy of the data directory.
 func (p *place) crashed(ctx context.Context, v *view) error {
 	for _, pod := range v.databases() {
-		s := database(pod)
+		s := v.names.status(pod)
 		ended := s.LastTerminationState.Terminated
 		if s.State.Terminated != nil {
 			ended = s.State.Terminated
@@ -40,13 +29,13 @@ func (p *place) crashed(ctx context.Context, v *view) error {
 		}
 		tail := int64(400)
 		raw, err := p.kube.Clientset().CoreV1().Pods(p.namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
-			Container: "database", Previous: s.State.Terminated == nil, TailLines: &tail}).DoRaw(ctx)
+			Container: v.names.container, Previous: s.State.Terminated == nil, TailLines: &tail}).DoRaw(ctx)
 		if err != nil || !strings.Contains(string(raw), gaveUp) {
 			continue // another end: the verdict on the pod deals with it
 		}
 		evidence := append([]string{
 			fmt.Sprintf("pod %s on %s, image %s (%s)", pod.Name, pod.Spec.NodeName, s.Image, s.ImageID),
-			fmt.Sprintf("container database ended %d times, last with exit code %d (%s)", max(s.RestartCount, 1), ended.ExitCode, ended.Reason),
+			fmt.Sprintf("container %s ended %d times, last with exit code %d (%s)", s.Name, max(s.RestartCount, 1), ended.ExitCode, ended.Reason),
 		}, telling(string(raw))...)
 		return module.Explain(fmt.Errorf("the database of %s does not start: Patroni gave up bootstrapping it", p.name),
 			"correct what the first FATAL line says, in the image or in the settings; then remove the cluster and apply again", evidence...)
@@ -75,7 +64,7 @@ func (p *place) jobEvidence(ctx context.Context, v *view, job string) []string {
 		if v.pods[i].Labels["job-name"] == job {
 			evidence = append(evidence, p.kube.Evidence(ctx, &v.pods[i])...)
 		}
-		if v.pods[i].Labels["pgo-backrest-repo"] == "true" {
+		if v.names.repository.on(v.pods[i].Labels) {
 			evidence = append(evidence, fmt.Sprintf("pod %s (the repository) is %s", v.pods[i].Name, v.pods[i].Status.Phase))
 		}
 	}

@@ -27,6 +27,8 @@ type object = map[string]any
 // against a real API server.
 type kubeAPI struct {
 	mu      sync.Mutex
+	groups  []string            // of the API
+	asked   []string            // "GET /api/v1/…", without looks at the version
 	kinds   map[string][]object // by plural
 	logs    string
 	deleted []string
@@ -38,7 +40,7 @@ type kubeAPI struct {
 // the first backup done.
 func hippoObjects(t *testing.T) *kubeAPI {
 	t.Helper()
-	a := &kubeAPI{kinds: map[string][]object{}}
+	a := &kubeAPI{kinds: map[string][]object{}, groups: []string{groupV4}}
 	read := func(file string) []object {
 		text, err := os.ReadFile(filepath.Join("testdata", file))
 		require.NoError(t, err)
@@ -102,6 +104,15 @@ func (a *kubeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	if r.URL.Path == "/version" {
 		reply(w, http.StatusOK, object{"major": "1", "minor": "34", "gitVersion": "v1.34.4"})
+		return
+	}
+	a.asked = append(a.asked, r.Method+" "+r.URL.Path)
+	if r.URL.Path == "/apis" {
+		groups := []object{}
+		for _, name := range a.groups {
+			groups = append(groups, object{"name": name})
+		}
+		reply(w, http.StatusOK, object{"kind": "APIGroupList", "groups": groups})
 		return
 	}
 	_, rest, ok := strings.Cut(r.URL.Path, "/namespaces/pgouser1/")

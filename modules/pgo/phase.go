@@ -6,36 +6,22 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// The way to a cluster that serves, in order.
-const (
-	phaseRemoval    = "removal" // of a cluster of that name that is on its way out
-	phaseRequest    = "request"
-	phaseDeployment = "deployment"
-	phaseSchedule   = "schedule"
-	phasePull       = "pull"
-	phaseStart      = "start"
-	phaseBootstrap  = "bootstrap"
-	phaseReady      = "ready"
-	phaseStanza     = "stanza"
-	phaseBackup     = "backup"
-	phaseReplicas   = "replicas"
-)
-
-var phases = []string{phaseRequest, phaseDeployment, phaseSchedule, phasePull, phaseStart, phaseBootstrap, phaseReady, phaseStanza, phaseBackup, phaseReplicas}
-
 // phase is the first that is not through yet; "" when all are.
 func (v *view) phase(backup bool, replicas int) string {
 	switch {
-	case v.found == nil:
-		return phaseRequest
+	case v.record == nil:
+		return phaseResource
+	case v.record.pending:
+		return phaseDeployment
 	case !v.available():
 		return v.starting()
+	case backup && !v.stanza():
+		return phaseStanza
 	case backup && !v.backedUp():
-		if !done(v.job(v.name + "-stanza-create")) {
-			return phaseStanza
-		}
 		return phaseBackup
-	case v.standbys() < replicas:
+	case backup && !v.record.initialized:
+		return phaseInitialized
+	case v.standbys() != replicas:
 		return phaseReplicas
 	}
 	return ""
@@ -45,18 +31,18 @@ func (v *view) phase(backup bool, replicas int) string {
 func (v *view) starting() string {
 	best := 0
 	for _, pod := range v.databases() {
-		best = max(best, progress(pod))
+		best = max(best, v.progress(pod))
 	}
-	if best == 0 && v.deployment(v.name) != nil {
+	if best == 0 && v.workload(v.names.primary) != nil {
 		return phaseSchedule
 	}
-	return phases[1+best]
+	return phases[phaseIndex(phaseDeployment)+best].name
 }
 
 // progress counts the phases after the Deployment that a pod has behind it,
 // the one it is in included.
-func progress(pod *corev1.Pod) int {
-	s := database(pod)
+func (v *view) progress(pod *corev1.Pod) int {
+	s := v.names.status(pod)
 	switch {
 	case pod.Spec.NodeName == "":
 		return 1 // schedule
@@ -64,7 +50,7 @@ func progress(pod *corev1.Pod) int {
 		return 2 // pull
 	case s.State.Running == nil:
 		return 3 // start
-	case patroniOf(pod).State != "running" || pod.Labels["role"] == "":
+	case patroniOf(pod).State != "running" || pod.Labels[v.names.role] == "":
 		return 4 // bootstrap
 	}
 	return 5 // ready
@@ -73,8 +59,10 @@ func progress(pod *corev1.Pod) int {
 // describe says in a few words what is missing.
 func (v *view) describe(phase string, replicas int) string {
 	switch phase {
+	case phaseResource:
+		return "the operator does not have it on record yet"
 	case phaseDeployment:
-		return "the operator has made no Deployment yet"
+		return "the operator has made no " + v.names.kind() + " yet"
 	case phaseSchedule:
 		return "the database pod is on no node yet"
 	case phasePull:
@@ -84,13 +72,26 @@ func (v *view) describe(phase string, replicas int) string {
 	case phaseBootstrap:
 		return "Patroni has no running primary yet"
 	case phaseReady:
+		if names := v.leaders(); len(names) > 1 {
+			return fmt.Sprintf("two pods call themselves primary (%s, %s), and Patroni's leader is %q", names[0].Name, names[1].Name, v.elected)
+		}
 		return "the primary is not ready yet"
 	case phaseStanza:
-		return "the backup repository is not set up yet (Job " + v.name + "-stanza-create)"
+		return "the backup repository is not set up yet" + v.jobText(v.names.stanza)
 	case phaseBackup:
-		return "the first backup is not done yet (Job backrest-backup-" + v.name + ")"
+		return "the first backup is not done yet" + v.jobText(v.names.backup)
+	case phaseInitialized:
+		return fmt.Sprintf("the operator does not call it initialized yet, but %q", v.record.state)
 	case phaseReplicas:
 		return fmt.Sprintf("%d of %d replicas follow", v.standbys(), replicas)
 	}
 	return phase
+}
+
+// kind is what holds the database pods of this generation.
+func (n *naming) kind() string {
+	if n.sets {
+		return "StatefulSet"
+	}
+	return "Deployment"
 }

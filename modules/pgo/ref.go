@@ -1,6 +1,7 @@
 package pgo
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -29,10 +30,13 @@ func (c *Cluster) ref() imageRef {
 
 func (r imageRef) String() string {
 	if r.prefix == "" {
-		return r.name + ":" + r.tag
+		return r.plain()
 	}
-	return r.prefix + "/" + r.name + ":" + r.tag
+	return r.prefix + "/" + r.plain()
 }
+
+// plain is the image without its prefix, as PGO 4 has it on record.
+func (r imageRef) plain() string { return r.name + ":" + r.tag }
 
 // familiar leaves out what runtimes add to a short name.
 func familiar(ref string) string {
@@ -66,7 +70,7 @@ func (c *Cluster) Validate() error {
 	case c.NodeLabel != "" && strings.Count(c.NodeLabel, "=") != 1:
 		return module.At("node_label", fmt.Errorf("%q is not of the form KEY=VALUE", c.NodeLabel))
 	}
-	return c.validateLabels()
+	return errors.Join(c.validateLabels(), c.validateDeadlines())
 }
 
 func (c *Cluster) validateLabels() error {

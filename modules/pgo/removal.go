@@ -13,20 +13,20 @@ import (
 
 // Destroy has the operator take the cluster away, and waits until it is gone.
 func (c *Cluster) Destroy(ctx context.Context, env *module.Env) error {
-	p, err := c.open(env)
+	p, err := c.home(ctx, env)
 	if err != nil {
 		return err
 	}
-	if c.seen == nil || c.seen.removal() == nil {
-		if err := p.api.remove(ctx, p.namespace, c.Name, !c.KeepBackups, !c.KeepData); err != nil {
+	if c.seen == nil || !c.seen.leaving() {
+		if err := p.driver.remove(ctx, env, c.KeepData, c.KeepBackups); err != nil {
 			return c.locate(err)
 		}
 	}
-	return p.awaitGone(ctx, env, c.KeepData, c.KeepBackups, c.ReadyTimeout)
+	return p.awaitGone(ctx, env, c, c.KeepData, c.KeepBackups)
 }
 
 // awaitGone waits until nothing is left of a cluster but what was to be kept.
-func (p *place) awaitGone(ctx context.Context, env *module.Env, keepData, keepBackups bool, limit time.Duration) error {
+func (p *place) awaitGone(ctx context.Context, env *module.Env, c *Cluster, keepData, keepBackups bool) error {
 	env.Phase(phaseRemoval)
 	started, w := time.Now(), &watch{place: p, env: env}
 	for {
@@ -39,9 +39,9 @@ func (p *place) awaitGone(ctx context.Context, env *module.Env, keepData, keepBa
 			return err
 		}
 		job := v.removal()
-		failed := job != nil && job.Status.Failed > 0
-		if failed || time.Since(started) > limit {
-			return p.stuck(ctx, failed, left, since(started))
+		broken := job != nil && failed(job)
+		if broken || time.Since(started) > c.limit(phaseRemoval) {
+			return p.stuck(ctx, broken, left, since(started))
 		}
 		if err := w.rest(ctx); err != nil {
 			return p.interrupted(ctx, phaseRemoval, started, err)
@@ -58,7 +58,7 @@ func (p *place) stuck(ctx context.Context, failed bool, left []string, after tim
 	pods, listErr := p.kube.Clientset().CoreV1().Pods(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: "pgrmdata=true"})
 	if listErr == nil {
 		for i := range pods.Items {
-			if strings.HasPrefix(pods.Items[i].Name, p.name+"-rmdata-") {
+			if p.names.removal != "" && strings.HasPrefix(pods.Items[i].Name, p.names.removal) {
 				evidence = append(evidence, p.kube.Evidence(ctx, &pods.Items[i])...)
 			}
 		}
@@ -71,26 +71,34 @@ func (p *place) stuck(ctx context.Context, failed bool, left []string, after tim
 // leftovers names what is there and should not be.
 func (p *place) leftovers(ctx context.Context, v *view, keepData, keepBackups bool) ([]string, error) {
 	var left []string
-	if v.found != nil {
-		left = append(left, "Pgcluster "+p.name)
+	if v.record != nil {
+		left = append(left, p.recordKind()+" "+p.name)
 	}
 	if j := v.removal(); j != nil {
 		left = append(left, "Job "+j.Name)
 	}
-	for _, d := range v.deployments {
-		left = append(left, "Deployment "+d.Name)
+	for _, w := range v.workloads {
+		left = append(left, p.names.kind()+" "+w.name)
 	}
 	if v.service != nil {
-		left = append(left, "Service "+p.name)
+		left = append(left, "Service "+p.names.service)
 	}
 	claims, err := p.kube.Clientset().CoreV1().PersistentVolumeClaims(p.namespace).List(ctx, p.selector())
 	if err != nil {
 		return nil, fmt.Errorf("list claims of cluster %s in %s: %w", p.name, p.namespace, err)
 	}
 	for _, claim := range claims.Items {
-		if repo := claim.Name == p.name+"-pgbr-repo"; repo && !keepBackups || !repo && !keepData {
+		if repo := p.names.repo(claim.Name); repo && !keepBackups || !repo && !keepData {
 			left = append(left, "PersistentVolumeClaim "+claim.Name)
 		}
 	}
 	return left, nil
+}
+
+// recordKind is the kind of resource that the operator has on record.
+func (p *place) recordKind() string {
+	if p.names.pgcluster {
+		return "Pgcluster"
+	}
+	return "PostgresCluster"
 }

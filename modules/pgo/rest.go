@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -16,8 +14,8 @@ import (
 	"github.com/adbsql/antdbctl/engine/secret"
 )
 
-// Version is the only one this client speaks. The apiserver wants exactly its
-// own in every call.
+// Version is what is spoken until the apiserver says otherwise: it wants exactly
+// its own version in every call.
 const Version = "4.2.1"
 
 const (
@@ -28,6 +26,7 @@ const (
 // api calls one PGO apiserver.
 type api struct {
 	base     string // https://host:port
+	speaks   string // the version to claim
 	user     string
 	password secret.Value
 	http     *http.Client
@@ -96,15 +95,20 @@ func (a *api) read(ctx context.Context, path string, text []byte, out any) error
 	return json.Unmarshal(text, out)
 }
 
+// otherVersion says that the apiserver is not the one that was spoken to.
+type otherVersion struct{ server, spoken string }
+
+func (e *otherVersion) Error() string {
+	return fmt.Sprintf("the PGO apiserver is %s, and was spoken to as %s", e.server, e.spoken)
+}
+
 // mismatch asks for the version that the server has: its refusal does not say.
 func (a *api) mismatch(ctx context.Context) error {
 	v, err := a.version(ctx)
 	if err != nil {
 		v = "another version"
 	}
-	return module.At("api", module.Explain(
-		fmt.Errorf("the PGO apiserver is %s, and pgo.cluster speaks %s only", v, Version),
-		"point the step at an operator of that version"))
+	return module.At("api", &otherVersion{server: v, spoken: a.speaks})
 }
 
 func (a *api) version(ctx context.Context) (string, error) {
@@ -127,114 +131,7 @@ func (a *api) turnedAway(path string, code int, text []byte) error {
 	case code == http.StatusForbidden:
 		remedy = fmt.Sprintf("give the role of PGO user %q the permission for this action (Secret pgorole-… in the operator's namespace)", a.user)
 	case code == http.StatusNotFound:
-		remedy = "this does not look like PGO " + Version + ": check api.url"
+		remedy = "this does not look like PGO " + a.speaks + ": check api.url"
 	}
 	return module.At("api", module.Explain(err, remedy))
-}
-
-// The calls, each with the fields of the recorded request, in its order.
-
-type createRequest struct {
-	Name, Namespace, NodeLabel, Password, SecretFrom, UserLabels, Policies string
-
-	CCPImage, CCPImageTag string
-	// Series is how many clusters to make: 0, or no Series, makes none and is answered "ok".
-	Series, ReplicaCount int
-	ServiceType          string
-
-	MetricsFlag, BadgerFlag, AutofailFlag, ArchiveFlag bool
-
-	BackrestStorageType string
-	PgbouncerFlag       bool
-
-	PgbouncerSecret, PgbouncerPass, PgbouncerUser string
-
-	CustomConfig, StorageConfig, ReplicaStorageConfig, ContainerResources string
-
-	ClientVersion, PodAntiAffinity string
-	SyncReplication                *bool
-
-	BackrestS3Key, BackrestS3KeySecret, BackrestS3Bucket, BackrestS3Region, BackrestS3Endpoint string
-}
-
-// create asks for a cluster and gives the id of its workflow.
-func (a *api) create(ctx context.Context, r createRequest) (workflow string, err error) {
-	var out struct {
-		Results []string `json:"results"`
-	}
-	if err := a.call(ctx, http.MethodPost, "/clusters", r, &out); err != nil {
-		return "", err
-	}
-	created := false
-	for _, line := range out.Results {
-		line = strings.TrimSpace(line)
-		created = created || line == "created Pgcluster "+r.Name
-		if id, ok := strings.CutPrefix(line, "workflow id "); ok {
-			workflow = id
-		}
-	}
-	if created && workflow != "" {
-		return workflow, nil
-	}
-	// Code "ok" all the same: faults after validation stand in the results.
-	said := strings.Join(out.Results, "; ")
-	if said == "" {
-		said = "nothing"
-	}
-	return "", &Refusal{"it created no cluster, and says " + said}
-}
-
-// found is what /showclusters tells of one cluster.
-type found struct {
-	Cluster struct {
-		Metadata struct{ Labels map[string]string }
-		Spec     struct {
-			CCPImage, CCPImageTag, Port, User, Database string
-
-			UserSecretName    string `json:"usersecretname"`
-			RootSecretName    string `json:"rootsecretname"`
-			PrimarySecretName string `json:"primarysecretname"`
-		}
-		Status struct{ State, Message string }
-	} `json:"cluster"`
-	Replicas []struct{ Name string }
-}
-
-// show finds a cluster by name; nil when there is none.
-func (a *api) show(ctx context.Context, namespace, name string) (*found, error) {
-	in := struct {
-		Name      string `json:"clustername"`
-		Selector  string `json:"selector"`
-		Tag       string `json:"ccpimagetag"`
-		Version   string `json:"clientversion"`
-		Namespace string `json:"namespace"`
-		All       bool   `json:"allflag"`
-	}{Name: name, Version: Version, Namespace: namespace}
-	var out struct{ Results []found }
-	if err := a.call(ctx, http.MethodPost, "/showclusters", in, &out); err != nil || len(out.Results) == 0 {
-		return nil, err
-	}
-	return &out.Results[0], nil
-}
-
-// remove orders a cluster's removal, which a Job then does. A cluster that is
-// not there is no error.
-func (a *api) remove(ctx context.Context, namespace, name string, backups, data bool) error {
-	in := struct {
-		Clustername, Selector, ClientVersion, Namespace string
-
-		AllFlag, DeleteBackups, DeleteData bool
-	}{Clustername: name, ClientVersion: Version, Namespace: namespace, DeleteBackups: backups, DeleteData: data}
-	err := a.call(ctx, http.MethodPost, "/clustersdelete", in, &struct{}{})
-	if no := (*Refusal)(nil); errors.As(err, &no) && no.Msg == "no clusters found" {
-		return nil
-	}
-	return err
-}
-
-// scale adds replicas.
-func (a *api) scale(ctx context.Context, namespace, name string, by int) error {
-	path := fmt.Sprintf("/clusters/scale/%s?replica-count=%d&resources-config=&storage-config=&node-label=&version=%s&ccp-image-tag=&service-type=&namespace=%s",
-		url.PathEscape(name), by, Version, url.QueryEscape(namespace))
-	return a.call(ctx, http.MethodGet, path, nil, &struct{}{})
 }

@@ -38,7 +38,7 @@ func TestCallsAreThoseOfThePgoClient(t *testing.T) {
 	require.Equal(t, Version, version)
 
 	hippo := &Cluster{Name: "hippo", Image: "crunchydata/antdb-ha:latest", Autofail: true}
-	workflow, err := a.create(ctx, hippo.request("pgouser1"))
+	workflow, err := a.create(ctx, hippo.request42("pgouser1", Version))
 	require.NoError(t, err)
 	require.Equal(t, "6dceec0b-3fbf-4685-a21b-3bcc85d9d172", workflow)
 
@@ -53,7 +53,7 @@ func TestCallsAreThoseOfThePgoClient(t *testing.T) {
 		require.Equal(t, "antdb-ha", found.Cluster.Spec.CCPImage)
 		require.Equal(t, "hippo-testuser-secret", found.Cluster.Spec.UserSecretName)
 	}
-	_, err = a.create(ctx, hippo.request("pgouser1"))
+	_, err = a.create(ctx, hippo.request42("pgouser1", Version))
 	requireAt(t, hippo.locate(err), "name", "pgcluster hippo was found so we will not create it")
 
 	require.NoError(t, a.scale(ctx, "pgouser1", "hippo", 1))
@@ -90,7 +90,7 @@ func TestOkIsNotEnough(t *testing.T) {
 	} {
 		c := &Cluster{Name: "hippo", Image: "antdb-ha"}
 		a := oneAnswer(t, http.StatusOK, answer)
-		_, err := a.create(t.Context(), c.request("pgouser1"))
+		_, err := a.create(t.Context(), c.request42("pgouser1", Version))
 		require.ErrorContains(t, err, text)
 	}
 }
@@ -131,7 +131,7 @@ func TestOtherVersionIsNamed(t *testing.T) {
 	a, err := o.client(t, nil)
 	require.NoError(t, err)
 	_, err = a.show(t.Context(), "pgouser1", "hippo")
-	requireAt(t, err, "api", "the PGO apiserver is 4.3.0, and pgo.cluster speaks 4.2.1 only")
+	requireAt(t, err, "api", "the PGO apiserver is 4.3.0, and was spoken to as 4.2.1")
 }
 
 func TestTurnedAway(t *testing.T) {
@@ -287,7 +287,7 @@ func variables(home string, set map[string]string) func(string) string {
 
 func TestPasswordIsSentAndNeverPrinted(t *testing.T) {
 	c := &Cluster{Name: "hippo", Image: "antdb-ha", Password: secret.New("Sesame123")}
-	text, err := json.Marshal(c.request("pgouser1"))
+	text, err := json.Marshal(c.request42("pgouser1", Version))
 	require.NoError(t, err)
 	require.Contains(t, string(text), "Sesame123")
 	require.NotContains(t, fmt.Sprintf("%v %+v", c, c), "Sesame123")

@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,38 +16,43 @@ import (
 	"github.com/adbsql/antdbctl/engine/conn/kube"
 )
 
-// place is a cluster's home: the operator that made it and the namespace that
-// holds its objects.
+// place is a cluster's home: the operator that made it, or is to, and the
+// namespace that holds its objects.
 type place struct {
-	api       *api
+	driver    driver
+	names     naming
+	api       *api // nil while no apiserver is spoken to
+	guessed   bool // the driver is one that the apiserver may still correct
 	kube      *kube.Cluster
 	namespace string
 	name      string
-	pace      time.Duration // between two looks, each of four small calls
+	pace      time.Duration // between two looks, each of five small calls
 }
 
 // view is what can be seen of a cluster at one moment. The operator's own word
 // is not enough: its states run ahead of the work (state "Processed" and
 // spec.status "completed" come before there is a pod).
 type view struct {
-	found       *found // nil: the operator knows no such cluster
-	deployments []appsv1.Deployment
-	pods        []corev1.Pod
-	jobs        []batchv1.Job // of the whole namespace: removals may lack the cluster's label
-	service     *corev1.Service
-	hopeless    *kube.Hopeless
-	name        string
+	names     *naming
+	record    *record // nil: the operator knows no such cluster
+	workloads []workload
+	pods      []corev1.Pod
+	jobs      []batchv1.Job // of the whole namespace: removals may lack the cluster's label
+	service   *corev1.Service
+	elected   string // Patroni's word on who leads; looked up only where the pods disagree
+	hopeless  *kube.Hopeless
+	name      string
 }
 
 func (p *place) selector() metav1.ListOptions {
-	return metav1.ListOptions{LabelSelector: "pg-cluster=" + p.name}
+	return metav1.ListOptions{LabelSelector: p.names.own.String()}
 }
 
 // look reads everything; judge asks for the verdict on pods as well.
 func (p *place) look(ctx context.Context, judge bool) (*view, error) {
-	v := &view{name: p.name}
+	v := &view{name: p.name, names: &p.names}
 	var err error
-	if v.found, err = p.api.show(ctx, p.namespace, p.name); err != nil {
+	if v.record, err = p.driver.record(ctx); err != nil {
 		return nil, err
 	}
 	return v, p.objects(ctx, v, judge)
@@ -57,12 +62,11 @@ func (p *place) objects(ctx context.Context, v *view, judge bool) error {
 	client, failed := p.kube.Clientset(), func(what string, err error) error {
 		return fmt.Errorf("list %s of cluster %s in %s: %w", what, p.name, p.namespace, err)
 	}
-	deployments, err := client.AppsV1().Deployments(p.namespace).List(ctx, p.selector())
-	if err != nil {
-		return failed("deployments", err)
+	var err error
+	if v.workloads, err = p.workloads(ctx); err != nil {
+		return err
 	}
-	v.deployments = deployments.Items
-	jobs, err := client.BatchV1().Jobs(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: "vendor=crunchydata"})
+	jobs, err := client.BatchV1().Jobs(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: p.names.jobs})
 	if err != nil {
 		return failed("jobs", err)
 	}
@@ -78,20 +82,45 @@ func (p *place) objects(ctx context.Context, v *view, judge bool) error {
 	if err != nil {
 		return failed("pods", err)
 	}
-	v.service, err = client.CoreV1().Services(p.namespace).Get(ctx, p.name, metav1.GetOptions{})
+	v.service, err = client.CoreV1().Services(p.namespace).Get(ctx, p.names.service, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		v.service, err = nil, nil
+	}
+	if err == nil && len(v.leaders()) > 1 {
+		v.elected, err = p.elected(ctx)
 	}
 	return err
 }
 
+// elected is the member that Patroni's lease names.
+func (p *place) elected(ctx context.Context) (string, error) {
+	var meta metav1.Object
+	var err error
+	if p.names.endpoints {
+		meta, err = p.kube.Clientset().CoreV1().Endpoints(p.namespace).Get(ctx, p.names.scope, metav1.GetOptions{})
+	} else {
+		meta, err = p.kube.Clientset().CoreV1().ConfigMaps(p.namespace).Get(ctx, p.names.scope+"-leader", metav1.GetOptions{})
+	}
+	if apierrors.IsNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask who leads cluster %s in %s: %w", p.name, p.namespace, err)
+	}
+	return meta.GetAnnotations()["leader"], nil
+}
+
 // patroni is the annotation "status" that Patroni keeps on its pod.
 type patroni struct {
-	ConnURL string `json:"conn_url"`
-	State   string `json:"state"`
-	Role    string `json:"role"`
-	Version string `json:"version"`
+	ConnURL  string `json:"conn_url"`
+	State    string `json:"state"`
+	Role     string `json:"role"`
+	Version  string `json:"version"`
+	Timeline int64  `json:"timeline"`
 }
+
+// leads reads the role in the words of old and new versions of Patroni.
+func (p patroni) leads() bool { return p.Role == "master" || p.Role == "primary" }
 
 func patroniOf(pod *corev1.Pod) patroni {
 	var p patroni
@@ -104,7 +133,20 @@ func patroniOf(pod *corev1.Pod) patroni {
 func (v *view) databases() []*corev1.Pod {
 	var pods []*corev1.Pod
 	for i := range v.pods {
-		if pod := &v.pods[i]; pod.Labels["pgo-pg-database"] == "true" && pod.DeletionTimestamp == nil {
+		if pod := &v.pods[i]; v.names.database.on(pod.Labels) && pod.DeletionTimestamp == nil {
+			pods = append(pods, pod)
+		}
+	}
+	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	return pods
+}
+
+// leaders are the pods whose label says that they lead: one, or none while there
+// is no leader, or more while a label is stale or the cluster is split.
+func (v *view) leaders() []*corev1.Pod {
+	var pods []*corev1.Pod
+	for _, pod := range v.databases() {
+		if pod.Labels[v.names.role] == v.names.leader {
 			pods = append(pods, pod)
 		}
 	}
@@ -112,36 +154,33 @@ func (v *view) databases() []*corev1.Pod {
 }
 
 // primary is the one pod that leads and serves; nil when there is none, or two.
+// The label of a pod that is dead may be stale: then Patroni's lease decides.
 func (v *view) primary() *corev1.Pod {
-	var leader *corev1.Pod
-	for _, pod := range v.databases() {
-		if pod.Labels["role"] != "master" {
-			continue
-		}
-		if leader != nil {
-			return nil
-		}
-		leader = pod
+	leaders := v.leaders()
+	if len(leaders) > 1 {
+		leaders = slices.DeleteFunc(leaders, func(pod *corev1.Pod) bool { return pod.Name != v.elected && !kube.Ready(pod) })
 	}
-	if leader == nil || !kube.Ready(leader) {
+	if len(leaders) != 1 || !kube.Ready(leaders[0]) {
 		return nil
 	}
-	if p := patroniOf(leader); p.State != "running" || p.Role != "master" {
+	if p := patroniOf(leaders[0]); p.State != "running" || !p.leads() {
 		return nil
 	}
-	return leader
+	return leaders[0]
 }
 
-// standbys counts the replicas that follow.
-func (v *view) standbys() int {
-	n := 0
+// following are the replicas that follow.
+func (v *view) following() []*corev1.Pod {
+	var pods []*corev1.Pod
 	for _, pod := range v.databases() {
-		if pod.Labels["role"] == "replica" && kube.Ready(pod) && patroniOf(pod).State == "running" {
-			n++
+		if pod.Labels[v.names.role] == v.names.replica && kube.Ready(pod) && patroniOf(pod).State == "running" {
+			pods = append(pods, pod)
 		}
 	}
-	return n
+	return pods
 }
+
+func (v *view) standbys() int { return len(v.following()) }
 
 // available reports that the Deployment of the primary is.
 func (v *view) available() bool {
@@ -149,41 +188,40 @@ func (v *view) available() bool {
 	if leader == nil {
 		return false
 	}
-	d := v.deployment(leader.Labels["deployment-name"])
-	return d != nil && d.Status.AvailableReplicas > 0 && d.Status.ObservedGeneration >= d.Generation
+	w := v.workload(leader.Labels[v.names.workload])
+	return w != nil && w.available
 }
 
-func (v *view) deployment(name string) *appsv1.Deployment {
-	for i := range v.deployments {
-		if v.deployments[i].Name == name {
-			return &v.deployments[i]
-		}
-	}
-	return nil
-}
-
-func (v *view) job(name string) *batchv1.Job {
+func (v *view) job(is func(*batchv1.Job) bool) *batchv1.Job {
 	for i := range v.jobs {
-		if v.jobs[i].Name == name {
+		if is != nil && is(&v.jobs[i]) {
 			return &v.jobs[i]
 		}
 	}
 	return nil
 }
 
-// backedUp reports the first backup. The operator says "Initialized" after it,
-// and then the Jobs that led there may be tidied away.
-func (v *view) backedUp() bool {
-	if v.found != nil && v.found.Cluster.Status.State == "pgcluster Initialized" {
-		return true
+// jobText names the Job that is waited for.
+func (v *view) jobText(is func(*batchv1.Job) bool) string {
+	if j := v.job(is); j != nil {
+		return " (Job " + j.Name + ")"
 	}
-	return done(v.job(v.name+"-stanza-create")) && done(v.job("backrest-backup-"+v.name))
+	return ""
 }
 
-// brokenJob is a Job of the start that failed: the operator never repeats it.
+func (v *view) stanza() bool { return v.record.stanza || v.backedUp() || done(v.job(v.names.stanza)) }
+
+// backedUp reports the first backup. The operator says so after it, and then
+// the Jobs that led there may be tidied away.
+func (v *view) backedUp() bool {
+	return v.record != nil && (v.record.initialized || v.record.backup) ||
+		done(v.job(v.names.backup)) && (v.names.stanza == nil || done(v.job(v.names.stanza)))
+}
+
+// brokenJob is a Job of the start that failed for good.
 func (v *view) brokenJob() *batchv1.Job {
-	for _, name := range []string{v.name + "-stanza-create", "backrest-backup-" + v.name} {
-		if j := v.job(name); j != nil && j.Status.Failed > 0 && !done(j) && !v.backedUp() {
+	for _, is := range []func(*batchv1.Job) bool{v.names.stanza, v.names.backup} {
+		if j := v.job(is); j != nil && failed(j) && !v.backedUp() {
 			return j
 		}
 	}
@@ -193,23 +231,21 @@ func (v *view) brokenJob() *batchv1.Job {
 // removal is the Job that takes the cluster away, while it runs or when it
 // failed.
 func (v *view) removal() *batchv1.Job {
-	for i := range v.jobs {
-		if j := &v.jobs[i]; strings.HasPrefix(j.Name, v.name+"-rmdata-") && !done(j) {
-			return j
-		}
-	}
-	return nil
+	return v.job(func(j *batchv1.Job) bool { return v.names.removes(j) && !done(j) })
 }
+
+// leaving reports that the cluster is on its way out.
+func (v *view) leaving() bool { return v.removal() != nil || v.record != nil && v.record.leaving }
 
 func done(j *batchv1.Job) bool { return j != nil && j.Status.Succeeded > 0 }
 
-// database is the status of the pod's database container; the zero status
-// before there is one.
-func database(pod *corev1.Pod) corev1.ContainerStatus {
-	for _, s := range pod.Status.ContainerStatuses {
-		if s.Name == "database" {
-			return s
+// failed reports that a Job will not be tried again.
+func failed(j *batchv1.Job) bool {
+	for _, c := range j.Status.Conditions {
+		if c.Type == batchv1.JobFailed && c.Status == corev1.ConditionTrue {
+			return true
 		}
 	}
-	return corev1.ContainerStatus{}
+	once := j.Spec.BackoffLimit == nil || *j.Spec.BackoffLimit == 0
+	return once && j.Status.Failed > 0 && j.Status.Active == 0 && !done(j)
 }

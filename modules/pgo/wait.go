@@ -3,7 +3,6 @@ package pgo
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -12,48 +11,37 @@ import (
 
 // await looks until the cluster serves as the runbook wants it. It ends early
 // where waiting is hopeless, and late with what it saw last.
-func (c *Cluster) await(ctx context.Context, env *module.Env, p *place) error {
+func (c *Cluster) await(ctx context.Context, env *module.Env, p *place) (*view, error) {
 	started, last := time.Now(), ""
-	entered, arg := started, ""
+	entered := map[string]time.Time{} // a phase that is left and comes again has no new deadline
 	w := &watch{place: p, env: env}
 	for {
 		v, err := w.next(ctx, true)
 		if err != nil {
-			return p.interrupted(ctx, last, started, err)
+			return nil, p.interrupted(ctx, last, started, err)
 		}
 		phase := v.phase(c.WaitBackup, c.Replicas)
 		if phase == "" {
-			return nil
+			return v, nil
 		}
 		if phase != last {
 			env.Phase(phase)
-			env.Progress(int64(slices.Index(phases, phase)), int64(len(phases)), "phases")
+			env.Progress(int64(phaseIndex(phase)), int64(len(phases)), "phases")
 			last = phase
 		}
-		now, limit := c.limit(phase)
-		if now != arg {
-			entered, arg = time.Now(), now
+		if entered[phase].IsZero() {
+			entered[phase] = time.Now()
 		}
 		if err := c.hopeless(ctx, p, v, phase); err != nil {
-			return fmt.Errorf("cluster %s, phase %s, after %s: %w", p.name, phase, since(started), err)
+			return nil, fmt.Errorf("cluster %s, phase %s, after %s: %w", p.name, phase, since(started), err)
 		}
-		if time.Since(entered) > limit {
-			return module.At(arg, p.tooLate(ctx, v, phase, limit, c.Replicas))
+		if limit := c.limit(phase); time.Since(entered[phase]) > limit {
+			return nil, module.At("deadlines", p.tooLate(ctx, v, phase, limit, c.Replicas))
 		}
 		if err := w.rest(ctx); err != nil {
-			return p.interrupted(ctx, last, started, err)
+			return nil, p.interrupted(ctx, last, started, err)
 		}
 	}
-}
-
-// limit is how long a phase may last, and the argument that says so: one for
-// the way to a database that serves, one for what comes after.
-func (c *Cluster) limit(phase string) (arg string, limit time.Duration) {
-	switch phase {
-	case phaseStanza, phaseBackup, phaseReplicas:
-		return "backup_timeout", c.BackupTimeout
-	}
-	return "ready_timeout", c.ReadyTimeout
 }
 
 func since(t time.Time) time.Duration { return time.Since(t).Round(time.Second) }
@@ -68,6 +56,9 @@ func (p *place) interrupted(ctx context.Context, phase string, started time.Time
 
 // hopeless says why waiting will not help; nil while it may.
 func (c *Cluster) hopeless(ctx context.Context, p *place, v *view, phase string) error {
+	if v.record != nil && v.record.problem != nil {
+		return v.record.problem
+	}
 	if err := c.foreignImage(v); err != nil {
 		return err
 	}
@@ -81,47 +72,48 @@ func (c *Cluster) hopeless(ctx context.Context, p *place, v *view, phase string)
 	}
 	if h := v.hopeless; h != nil {
 		err := module.Explain(h, h.Remedy, append(h.Evidence, p.claims(ctx)...)...)
-		if h.Container == "database" && strings.Contains(h.Reason, "Image") { // ErrImagePull, ImagePullBackOff, InvalidImageName, …
+		if h.Container == v.names.container && strings.Contains(h.Reason, "Image") { // ErrImagePull, ImagePullBackOff, InvalidImageName, …
 			err = module.At("image", err)
 		}
 		return err
 	}
-	for i := range v.deployments {
-		if text := blocked(&v.deployments[i]); text != "" && phase == phaseSchedule {
-			return module.Explain(fmt.Errorf("Deployment %s can make no pod", v.deployments[i].Name),
-				"the operator prepares a namespace when it is added to its installation (service accounts pgo-pg and others); look at quotas and admission as well", text)
+	for _, w := range v.workloads {
+		if w.blocked != "" && phase == phaseSchedule {
+			return module.Explain(fmt.Errorf("%s %s can make no pod", v.names.kind(), w.name),
+				"the operator prepares a namespace when it is added to its installation (service accounts pgo-pg and others); look at quotas and admission as well", w.blocked)
 		}
 	}
 	return nil
 }
 
 // foreignImage notices that the operator put another prefix before the image:
-// it has one for the whole installation (CCPImagePrefix in pgo.yaml).
+// PGO 4.2 has one for the whole installation (CCPImagePrefix in pgo.yaml).
 func (c *Cluster) foreignImage(v *view) error {
-	d := v.deployment(v.name)
-	if d == nil {
+	w, want := v.workload(v.names.primary), c.ref()
+	if w == nil || want.prefix == "" {
 		return nil
 	}
-	want := c.ref()
-	for _, container := range d.Spec.Template.Spec.Containers {
-		if container.Name == "database" && want.prefix != "" && familiar(container.Image) != familiar(want.String()) {
-			return module.At("image", module.Explain(
-				fmt.Errorf("the operator runs %s, not %s", container.Image, want),
-				"PGO 4.2.1 puts one prefix (CCPImagePrefix in pgo.yaml) before every image: tag and ship the image under that name, or change the prefix and restart the operator"))
-		}
+	have := w.container(v.names.container)
+	if have == nil || familiar((&Cluster{Image: have.Image}).ref().prefix) == familiar(want.prefix) {
+		return nil
 	}
-	return nil
+	return module.At("image", module.Explain(
+		fmt.Errorf("the operator runs %s, not %s", have.Image, want),
+		"PGO 4.2 puts one prefix (CCPImagePrefix in pgo.yaml) before every image: tag and ship the image under that name, or change the prefix and restart the operator"))
 }
 
 // tooLate ends a wait that met nothing hopeless, and nothing good.
 func (p *place) tooLate(ctx context.Context, v *view, phase string, limit time.Duration, replicas int) error {
-	evidence := []string{fmt.Sprintf("Pgcluster %s: state %q", p.name, v.found.Cluster.Status.State)}
+	var evidence []string
+	if v.record != nil {
+		evidence = append(evidence, fmt.Sprintf("%s %s: state %q", p.recordKind(), p.name, v.record.state))
+	}
 	for i := range v.pods {
 		evidence = append(evidence, p.kube.Evidence(ctx, &v.pods[i])...)
 	}
 	evidence = append(evidence, p.claims(ctx)...)
 	remedy := "look at the evidence; applying again goes on waiting"
-	if phase == phaseDeployment {
+	if phase == phaseDeployment || phase == phaseResource {
 		remedy = "the operator does not act: look at the log of its container operator, and restart it; its workers end for good after some faults"
 	}
 	return module.Explain(fmt.Errorf("cluster %s is not there after %s: %s", p.name, limit, v.describe(phase, replicas)), remedy, evidence...)
