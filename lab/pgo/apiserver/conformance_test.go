@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -65,8 +66,11 @@ func newWorld(t *testing.T) *world {
 	quiet := log.New(io.Discard, "", 0)
 	statements := &sqlLog{}
 	return &world{
-		t:        t,
-		server:   &apiserver.Server{Kube: kube, Dynamic: dyn, Settings: conf, SQL: statements, Now: time.Now, Log: quiet},
+		t: t,
+		server: &apiserver.Server{
+			Kube: kube, Dynamic: dyn, Settings: conf, SQL: statements, Now: time.Now, Log: quiet,
+			HTTP: &http.Client{Transport: patroniSays(recordedMembers)}, Exec: pgBackRestSays(recordedInfo),
+		},
 		operator: &operator.Operator{Kube: kube, Dynamic: dyn, Settings: conf, Now: time.Now, Log: quiet},
 		sql:      statements,
 	}
@@ -99,7 +103,7 @@ func (w *world) reconcile() {
 }
 
 // notModelled are the recorded calls that the stand-in does not have.
-var notModelled = []string{"/status", "/df/", "/backrest/", "GET /failover/"}
+var notModelled = []string{"/status", "/df/"}
 
 func modelled(e *exchange) bool {
 	for _, path := range notModelled {
@@ -123,10 +127,13 @@ var moments = map[int]func(*world){
 		w.address("hippo", "10.254.255.152")
 		w.reconcile()
 	},
-	17: func(w *world) { // the replica that was recorded had a name of its own
+	16: func(w *world) { // the repository runs, the first backup is on its way
+		w.addPod(recordedRepo, "")
+	},
+	18: func(w *world) { // the replica that was recorded had a name of its own
 		w.renameReplica("hippo-rcan")
 	},
-	21: func(w *world) { // both Jobs are done, the replica runs; after the failover the old primary has no role
+	22: func(w *world) { // both Jobs are done, the replica runs; after the failover the old primary has no role
 		for _, job := range []string{"hippo-stanza-create", "backrest-backup-hippo"} {
 			w.reconcile()
 			w.finish(job)
@@ -136,13 +143,15 @@ var moments = map[int]func(*world){
 		w.address("hippo-replica", "10.254.29.225")
 		w.addPod("hippo-rcan-5f5b7f4b97-vtvxp", "replica")
 	},
-	22: func(w *world) {
+	24: func(w *world) {
 		w.setRole("hippo-54bf68fbd4-qzkbd", "")
 		w.setRole("hippo-rcan-5f5b7f4b97-vtvxp", "master")
 		w.operator.HTTP = &http.Client{Transport: patroniSays(`Successfully failed over to "hippo-rcan-5f5b7f4b97-vtvxp"`)}
 		w.reconcile()
 	},
 }
+
+const recordedRepo = "hippo-backrest-shared-repo-65b4dd855f-gnwrq"
 
 const recordedWorkflow = "6dceec0b-3fbf-4685-a21b-3bcc85d9d172"
 
@@ -153,6 +162,30 @@ func (w *world) workflow() string {
 		return recordedWorkflow
 	}
 	return task.Labels[crv1.LabelWorkflow]
+}
+
+// recordedMembers is what Patroni said of the cluster with one replica.
+const recordedMembers = `{"members": [
+	{"name": "hippo-54bf68fbd4-qzkbd", "role": "leader", "state": "running", "host": "10.88.0.53", "port": 5432, "timeline": 1},
+	{"name": "hippo-rcan-5f5b7f4b97-vtvxp", "role": "replica", "state": "running", "host": "10.88.0.56", "port": 5432, "timeline": 1, "lag": 0}]}`
+
+// recordedInfo is what pgBackRest said during the first backup.
+const recordedInfo = `stanza: db
+    status: error (no valid backups, backup/expire running - 92.44% complete)
+    cipher: none
+
+    db (current)
+        wal archive min/max (11): 000000010000000000000001/000000010000000000000001
+`
+
+func pgBackRestSays(text string) apiserver.Exec {
+	return func(_ context.Context, _, pod string, command []string, out io.Writer) error {
+		if pod != recordedRepo || strings.Join(command, " ") != "pgbackrest info" {
+			return fmt.Errorf("%v in pod %s", command, pod)
+		}
+		_, err := io.WriteString(out, text)
+		return err
+	}
 }
 
 type patroniSays string
@@ -175,7 +208,7 @@ func TestAnswersAreHeldToTheRecordedTraffic(t *testing.T) {
 		requireSame(t, number, e, w.send(e))
 		number++
 	}
-	require.Equal(t, 25, number)
+	require.Equal(t, 27, number)
 	require.Contains(t, strings.Join(w.sql.statements, "\n"), `ALTER USER "testuser" PASSWORD 'md5`)
 }
 
@@ -272,14 +305,10 @@ func (w *world) renameReplica(name string) {
 	require.NoError(w.t, store.Create(w.t.Context(), "pgouser1", list[0]))
 }
 
-// finish lets a Job succeed. The stanza needs a repository pod to be asked for at all.
+// finish lets a Job succeed.
 func (w *world) finish(job string) {
 	w.t.Helper()
 	jobs := w.server.Kube.BatchV1().Jobs("pgouser1")
-	if _, err := jobs.Get(w.t.Context(), job, metav1.GetOptions{}); err != nil {
-		w.addPod("hippo-backrest-shared-repo-65b4dd855f-gnwrq", "")
-		w.reconcile()
-	}
 	j, err := jobs.Get(w.t.Context(), job, metav1.GetOptions{})
 	require.NoError(w.t, err)
 	j.Status.Succeeded = 1

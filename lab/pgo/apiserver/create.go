@@ -3,6 +3,7 @@ package apiserver
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,17 +64,20 @@ func (s *Server) validateCreate(ctx context.Context, r createRequest) (map[strin
 	if !valid {
 		return nil, "invalid labels format"
 	}
+	if r.NodeLabel != "" && strings.Count(r.NodeLabel, "=") != 1 {
+		return nil, r.NodeLabel + " node label does not follow key=value format"
+	}
 	switch r.ServiceType {
 	case "", "ClusterIP", "NodePort", "LoadBalancer":
 	default:
 		return nil, "error ServiceType should be either ClusterIP or LoadBalancer "
 	}
 	for _, storage := range []string{r.StorageConfig, r.ReplicaStorageConfig} {
-		if storage != "" {
+		if !slices.Contains(settings.StorageConfigs, storage) {
 			return nil, storage + " Storage config was not found "
 		}
 	}
-	if r.ContainerResources != "" {
+	if _, known := settings.ContainerResources[r.ContainerResources]; !known {
 		return nil, r.ContainerResources + " ContainerResource config was not found "
 	}
 	if r.CustomConfig != "" {
@@ -91,11 +95,7 @@ func notModelled(r createRequest) string {
 		name string
 	}{
 		{r.PgbouncerFlag, "PgbouncerFlag"},
-		{r.MetricsFlag, "MetricsFlag"},
-		{r.BadgerFlag, "BadgerFlag"},
 		{r.SecretFrom != "", "SecretFrom"},
-		{r.NodeLabel != "", "NodeLabel"},
-		{r.Policies != "", "Policies"},
 		{r.BackrestStorageType != "" && r.BackrestStorageType != "local", "BackrestStorageType"},
 	} {
 		if field.set {
@@ -165,11 +165,17 @@ func (s *Server) createWorkflow(c *call, namespace, name, id string) error {
 
 func (s *Server) newCluster(c *call, r createRequest, name string, labels map[string]string, workflow string) *crv1.Cluster {
 	userLabels := map[string]string{
-		"archive-timeout": "60", "crunchy_collect": "false", "pg-pod-anti-affinity": r.PodAntiAffinity,
+		"archive-timeout": "60", crv1.LabelCollect: "false", "pg-pod-anti-affinity": r.PodAntiAffinity,
 		crv1.LabelVersion: settings.Version, crv1.LabelWorkflow: workflow,
 	}
 	if r.ServiceType != "" {
 		userLabels["service-type"] = r.ServiceType
+	}
+	if r.MetricsFlag {
+		userLabels[crv1.LabelCollect] = "true"
+	}
+	if key, value, given := strings.Cut(r.NodeLabel, "="); given {
+		userLabels[crv1.LabelNodeKey], userLabels[crv1.LabelNodeValue] = key, value
 	}
 	for k, v := range labels {
 		userLabels[k] = v
@@ -179,7 +185,7 @@ func (s *Server) newCluster(c *call, r createRequest, name string, labels map[st
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, Namespace: r.Namespace,
 			Labels: map[string]string{
-				"autofail": strconv.FormatBool(r.AutofailFlag), "crunchy-pgbadger": "false", crv1.LabelName: name,
+				"autofail": strconv.FormatBool(r.AutofailFlag), crv1.LabelBadger: strconv.FormatBool(r.BadgerFlag), crv1.LabelName: name,
 				crv1.LabelBackrest: "true", crv1.LabelPGOUser: c.user.name,
 			},
 		},
@@ -188,7 +194,8 @@ func (s *Server) newCluster(c *call, r createRequest, name string, labels map[st
 			CCPImage: or(r.CCPImage, s.Settings.Image), CCPImageTag: or(r.CCPImageTag, s.Settings.ImageTag),
 			Port: "5432", PGBadgerPort: "10000", ExporterPort: "9187",
 			PrimaryStorage: storage, ReplicaStorage: storage, BackrestStorage: storage,
-			PrimaryHost: name, User: "testuser", Database: "userdb",
+			ContainerResources: settings.ContainerResources[r.ContainerResources],
+			PrimaryHost:        name, User: "testuser", Database: "userdb",
 			Replicas: strconv.Itoa(r.ReplicaCount), Strategy: "1",
 			UserSecretName: crv1.UserSecret(name, "testuser"), RootSecretName: crv1.RootSecret(name),
 			PrimarySecretName: crv1.PrimarySecret(name), CollectSecretName: name + "-collect-secret",

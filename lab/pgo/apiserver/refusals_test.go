@@ -65,7 +65,7 @@ func TestCreateRefusesBadRequestsAndMakesNothing(t *testing.T) {
 		{"labels", `"Name":"a","UserLabels":"x"`, "invalid labels format"},
 		{"service type", `"Name":"a","ServiceType":"None"`, "error ServiceType should be either ClusterIP or LoadBalancer "},
 		{"custom config", `"Name":"a","CustomConfig":"nosuch"`, "nosuch configmap was not found "},
-		{"what the stand-in does not have", `"Name":"a","MetricsFlag":true`, "the lab's stand-in of PGO does not model MetricsFlag"},
+		{"what the stand-in does not have", `"Name":"a","PgbouncerFlag":true`, "the lab's stand-in of PGO does not model PgbouncerFlag"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

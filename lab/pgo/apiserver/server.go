@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"crypto/tls"
 	"encoding/json"
+	"io"
 	"log"
 	"net/http"
 	"strings"
@@ -24,10 +25,15 @@ type Server struct {
 	Kube     kubernetes.Interface
 	Dynamic  dynamic.Interface
 	Settings settings.Settings
-	SQL      Database // how user calls reach a cluster's primary
+	SQL      Database     // how user calls reach a cluster's primary
+	HTTP     *http.Client // for Patroni's REST interface
+	Exec     Exec         // runs a command in the container database of a pod
 	Now      func() time.Time
 	Log      *log.Logger
 }
+
+// Exec copies what the command says to out; a status above 0 is an error.
+type Exec func(ctx context.Context, namespace, pod string, command []string, out io.Writer) error
 
 func (s *Server) clusters() crv1.Store[crv1.Cluster] { return crv1.ClusterStore(s.Dynamic) }
 func (s *Server) replicas() crv1.Store[crv1.Replica] { return crv1.ReplicaStore(s.Dynamic) }
@@ -57,7 +63,14 @@ var routes = []route{
 	{"POST /testclusters", "TestCluster", false, (*Server).testClusters},
 	{"POST /clustersdelete", "DeleteCluster", false, (*Server).deleteClusters},
 	{"/clusters/scale/{name}", "ScaleCluster", true, (*Server).scaleCluster},
+	{"GET /scale/{name}", "ScaleCluster", false, (*Server).queryScale},
+	{"GET /scaledown/{name}", "ScaleCluster", false, (*Server).scaleDown},
+	{"POST /clustersupdate", "UpdateCluster", false, (*Server).updateClusters},
+	{"POST /upgrades", "CreateUpgrade", false, (*Server).upgradeClusters},
 	{"POST /failover", "CreateFailover", false, (*Server).failover},
+	{"GET /failover/{name}", "CreateFailover", false, (*Server).queryFailover},
+	{"POST /backrestbackup", "CreateBackup", false, (*Server).createBackup},
+	{"GET /backrest/{name}", "ShowBackup", false, (*Server).showBackup},
 	{"GET /workflow/{id}", "ShowWorkflow", false, (*Server).showWorkflow},
 	{"POST /usershow", "ShowSecrets", false, (*Server).showUsers},
 	{"POST /usercreate", "CreateUser", false, (*Server).createUser},

@@ -23,6 +23,11 @@ const (
 	LabelCurrentPrimary = "current-primary"
 	LabelClusterID      = "pg-cluster-id"
 	LabelReplicaName    = "replica-name"
+	LabelAutofail       = "autofail"
+	LabelCollect        = "crunchy_collect"
+	LabelBadger         = "crunchy-pgbadger"
+	LabelNodeKey        = "NodeLabelKey"
+	LabelNodeValue      = "NodeLabelValue"
 )
 
 // Workflow parameters.
@@ -43,4 +48,5 @@ func WorkflowTask(c string) string     { return c + "-createcluster" }
 func StanzaTask(c string) string       { return c + "-stanza-create" }
 func BackupTask(c string) string       { return "backrest-backup-" + c }
 func RemoveTask(c string) string       { return c + "-rmdata" }
+func UpgradeTask(c string) string      { return c + "-minor-upgrade" }
 func ReplicaService(c string) string   { return c + "-replica" }

@@ -42,6 +42,7 @@ const (
 	TaskBackrest   = "backrest"
 	TaskDeleteData = "delete-data"
 	TaskFailover   = "failover"
+	TaskUpgrade    = "minorupgradecluster"
 )
 
 // Status is the same for the three kinds.

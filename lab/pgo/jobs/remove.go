@@ -34,8 +34,10 @@ type Remove struct {
 	Exec      func(ctx context.Context, namespace, pod string, command []string, out io.Writer) error
 	Namespace string
 	Cluster   string
-	Data      bool // claims and user Secrets as well
-	Backups   bool // the repository's as well
+	Data      bool   // claims and user Secrets as well
+	Backups   bool   // the repository's as well
+	Replica   string // only this replica goes
+	Panic     bool   // ends as on a cluster that Patroni never initialised
 	Out       io.Writer
 }
 
@@ -45,6 +47,12 @@ var errNotInitialised = errors.New("panic: the Patroni ConfigMap has no annotati
 
 // Run does the removal.
 func (r Remove) Run(ctx context.Context) error {
+	if r.Panic {
+		return errNotInitialised
+	}
+	if r.Replica != "" {
+		return r.removeReplica(ctx)
+	}
 	if err := r.pauseFailover(ctx); err != nil {
 		return err
 	}
@@ -96,6 +104,29 @@ func (r Remove) eraseData(ctx context.Context) error {
 		}
 	}
 	return r.sweep(ctx, secrets, r.selector("!"+crv1.LabelRepo))
+}
+
+// removeReplica takes one replica away, and the replicas' Service with the last one.
+func (r Remove) removeReplica(ctx context.Context) error {
+	if err := r.deleteDeployments(ctx, r.selector(crv1.LabelDeployment+"="+r.Replica)); err != nil {
+		return err
+	}
+	if err := r.delete(ctx, crv1.Replicas, r.Replica); err != nil {
+		return err
+	}
+	if r.Data {
+		if err := r.delete(ctx, claims, r.Replica); err != nil {
+			return err
+		}
+	}
+	if err := r.delete(ctx, crv1.Tasks, crv1.RemoveTask(r.Replica)); err != nil {
+		return err
+	}
+	left, err := r.Dynamic.Resource(crv1.Replicas).Namespace(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: r.selector("")})
+	if err != nil || len(left.Items) > 0 {
+		return err
+	}
+	return r.delete(ctx, services, crv1.ReplicaService(r.Cluster))
 }
 
 func (r Remove) databaseDeployments(ctx context.Context) error {

@@ -46,6 +46,9 @@ type instance struct {
 	CustomConfig, ServiceType      string
 	Role                           string
 	Sync                           bool
+	Resources                      crv1.Resources
+	NodeKey, NodeValue             string
+	Collect, Badger                string // images of the sidecars; empty: none
 }
 
 func (o *Operator) instanceOf(c *crv1.Cluster, deployment string) instance {
@@ -62,8 +65,21 @@ func (o *Operator) instanceOf(c *crv1.Cluster, deployment string) instance {
 		Namespace: c.Namespace, Cluster: c.Name, Deployment: deployment, Image: image, RepoImage: repo,
 		Port: c.Spec.Port, User: c.Spec.User, Database: c.Spec.Database,
 		CustomConfig: c.Spec.CustomConfig, ServiceType: kind, Role: "master",
-		Sync: c.Spec.SyncReplication != nil && *c.Spec.SyncReplication,
+		Sync:      c.Spec.SyncReplication != nil && *c.Spec.SyncReplication,
+		Resources: c.Spec.ContainerResources,
+		NodeKey:   c.Spec.UserLabels[crv1.LabelNodeKey], NodeValue: c.Spec.UserLabels[crv1.LabelNodeValue],
+		Collect: o.sidecar(c, crv1.LabelCollect, c.Spec.UserLabels, "crunchy-collect"),
+		Badger:  o.sidecar(c, crv1.LabelBadger, c.Labels, "crunchy-pgbadger"),
 	}
+}
+
+// sidecar returns the image of a container beside the database's, if a label asks for it. It has the tag of the cluster's
+// own database image, under which nobody may have it.
+func (o *Operator) sidecar(c *crv1.Cluster, label string, labels map[string]string, image string) string {
+	if labels[label] != "true" {
+		return ""
+	}
+	return fmt.Sprintf("%s/%s:%s", o.Settings.ImagePrefix, image, c.Spec.CCPImageTag)
 }
 
 func meta(c *crv1.Cluster, name string, labels map[string]string) metav1.ObjectMeta {

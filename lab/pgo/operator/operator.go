@@ -17,10 +17,12 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/adbsql/antdbctl/lab/pgo/crv1"
+	"github.com/adbsql/antdbctl/lab/pgo/oddity"
 	"github.com/adbsql/antdbctl/lab/pgo/settings"
 )
 
-// Operator compares the wanted with the actual world and makes up the difference. Its fields are set once.
+// Operator compares the wanted with the actual world and makes up the difference. Its exported fields are set once; one
+// goroutine reconciles.
 type Operator struct {
 	Kube     kubernetes.Interface
 	Dynamic  dynamic.Interface
@@ -28,6 +30,9 @@ type Operator struct {
 	HTTP     *http.Client // for Patroni's REST interface, in failovers
 	Now      func() time.Time
 	Log      *log.Logger
+
+	odd   oddity.Set      // of the namespace that is being reconciled
+	ended map[string]bool // namespaces whose replica worker has ended
 }
 
 func (o *Operator) clusters() crv1.Store[crv1.Cluster] { return crv1.ClusterStore(o.Dynamic) }
@@ -71,9 +76,16 @@ func (o *Operator) Reconcile(ctx context.Context) error {
 }
 
 func (o *Operator) reconcileNamespace(ctx context.Context, namespace string) error {
+	var err error
+	if o.odd, err = oddity.Read(ctx, o.Kube, namespace); err != nil {
+		return err
+	}
 	clusters, err := o.clusters().List(ctx, namespace, "")
 	if err != nil {
 		return fmt.Errorf("list pgclusters of %s: %w", namespace, err)
+	}
+	if err := o.endReplicaWorker(ctx, namespace, clusters); err != nil {
+		return err
 	}
 	var faults []error
 	for _, c := range clusters {
@@ -91,6 +103,9 @@ func (o *Operator) cluster(ctx context.Context, c *crv1.Cluster) error {
 		return err
 	}
 	if c.Status.State == crv1.ClusterCreated {
+		if ignored, err := o.ignored(ctx, c); ignored || err != nil {
+			return err
+		}
 		// Processed is set before any work is done: it only says that the operator has seen the cluster.
 		err := o.clusters().SetState(ctx, c.Namespace, c.Name, crv1.ClusterProcessed,
 			"Successfully processed Pgcluster by controller")
@@ -99,6 +114,9 @@ func (o *Operator) cluster(ctx context.Context, c *crv1.Cluster) error {
 		}
 	}
 	if c.Spec.Status != crv1.Completed {
+		if o.odd.Has(oddity.NoDeployment, c.Name) {
+			return nil
+		}
 		return o.deploy(ctx, c)
 	}
 	if err := o.watchPrimary(ctx, c); err != nil {
@@ -107,7 +125,26 @@ func (o *Operator) cluster(ctx context.Context, c *crv1.Cluster) error {
 	if err := o.watchJobs(ctx, c); err != nil {
 		return err
 	}
+	if err := o.upgrade(ctx, c); err != nil {
+		return err
+	}
 	return o.deployReplicas(ctx, c)
+}
+
+// ignored tells whether a new Pgcluster is passed over without a word: its worker has ended, or a Deployment of that name
+// is there already (the original says so in its debug log only).
+func (o *Operator) ignored(ctx context.Context, c *crv1.Cluster) (bool, error) {
+	if o.odd.Has(oddity.ClusterWorkerEnded, c.Name) {
+		return true, nil
+	}
+	_, err := o.Kube.AppsV1().Deployments(c.Namespace).Get(ctx, c.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err == nil {
+		o.Log.Printf("cluster %s/%s: dep already found, not creating again", c.Namespace, c.Name)
+	}
+	return err == nil, err
 }
 
 // removing tells whether the cluster is being deleted: nothing may be made again behind the removing Job's back.

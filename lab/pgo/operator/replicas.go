@@ -2,11 +2,13 @@ package operator
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/adbsql/antdbctl/lab/pgo/crv1"
+	"github.com/adbsql/antdbctl/lab/pgo/oddity"
 )
 
 // requestReplicas makes the Pgreplicas of a cluster that is created with replicas; they wait for the first backup.
@@ -27,8 +29,36 @@ func (o *Operator) requestReplicas(ctx context.Context, c *crv1.Cluster) error {
 	return nil
 }
 
+// endReplicaWorker notes that the worker of the namespace's replicas has come upon a Pgreplica without a Pgcluster. The
+// original's ends for good then, until the operator is started anew; here, until the oddity is taken away.
+func (o *Operator) endReplicaWorker(ctx context.Context, namespace string, clusters []*crv1.Cluster) error {
+	if !o.odd.Any(oddity.ReplicaWorkerEnds) {
+		delete(o.ended, namespace)
+		return nil
+	}
+	list, err := o.replicas().List(ctx, namespace, "")
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		known := slices.ContainsFunc(clusters, func(c *crv1.Cluster) bool { return c.Name == r.Spec.ClusterName })
+		if known || o.ended[namespace] {
+			continue
+		}
+		o.Log.Printf("replica %s/%s: its cluster %s is not there, the worker ends", namespace, r.Name, r.Spec.ClusterName)
+		if o.ended == nil {
+			o.ended = map[string]bool{}
+		}
+		o.ended[namespace] = true
+	}
+	return nil
+}
+
 // deployReplicas deploys the waiting Pgreplicas of an initialized cluster; until then they are marked as waiting.
 func (o *Operator) deployReplicas(ctx context.Context, c *crv1.Cluster) error {
+	if o.ended[c.Namespace] && o.odd.Has(oddity.ReplicaWorkerEnds, c.Name) {
+		return nil
+	}
 	list, err := o.replicas().List(ctx, c.Namespace, crv1.LabelCluster+"="+c.Name)
 	if err != nil {
 		return err

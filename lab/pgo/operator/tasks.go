@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/adbsql/antdbctl/lab/pgo/crv1"
+	"github.com/adbsql/antdbctl/lab/pgo/oddity"
 )
 
 // taskList acts on every new task and sweeps the Jobs of finished removals.
@@ -48,6 +50,8 @@ func (o *Operator) task(ctx context.Context, t *crv1.Task) error {
 		return o.removeJob(ctx, t)
 	case crv1.TaskFailover:
 		return o.failover(ctx, t)
+	case crv1.TaskUpgrade:
+		return o.startUpgrade(ctx, t)
 	}
 	return nil // workflows are records only
 }
@@ -81,6 +85,7 @@ func (o *Operator) backrestJob(ctx context.Context, t *crv1.Task) error {
 			{Name: "COMMAND_OPTS", Value: p["backrest-opts"]},
 			{Name: "PG_HOST", Value: host},
 			{Name: "PG_PATH", Value: path},
+			{Name: "FAIL", Value: o.failure(p["backrest-command"], c.Name)},
 		},
 	})
 	if err != nil {
@@ -90,7 +95,18 @@ func (o *Operator) backrestJob(ctx context.Context, t *crv1.Task) error {
 	return err
 }
 
-// removeJob makes the Job that takes a cluster away.
+// failure is the text with which the Job shall end, if it shall: what the original's Job was seen to say.
+func (o *Operator) failure(command, cluster string) string {
+	switch {
+	case command == "stanza-create" && o.odd.Has(oddity.StanzaFails, cluster):
+		return `unable to upgrade connection: container not found (\"database\")`
+	case command == "backup" && o.odd.Has(oddity.BackupFails, cluster):
+		return "ERROR: [082]: WAL segment 000000010000000000000002 was not archived before the 60000ms timeout"
+	}
+	return ""
+}
+
+// removeJob makes the Job that takes a cluster, or one replica of it, away.
 func (o *Operator) removeJob(ctx context.Context, t *crv1.Task) error {
 	p := t.Spec.Parameters
 	c, err := o.clusters().Get(ctx, t.Namespace, p[crv1.LabelCluster])
@@ -105,6 +121,8 @@ func (o *Operator) removeJob(ctx context.Context, t *crv1.Task) error {
 			{Name: "PG_CLUSTER", Value: c.Name},
 			{Name: "REMOVE_DATA", Value: p["delete-data"]},
 			{Name: "REMOVE_BACKUP", Value: p["delete-backups"]},
+			{Name: "REPLICA_NAME", Value: p[crv1.LabelReplicaName]},
+			{Name: "PANIC", Value: strconv.FormatBool(o.odd.Has(oddity.RemovalPanics, c.Name))},
 		},
 	})
 	if err != nil {

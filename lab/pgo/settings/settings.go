@@ -50,3 +50,13 @@ func (s Settings) Storage() crv1.Storage {
 	}
 	return storage
 }
+
+// StorageConfigs are the names of storage that a request may give, "" being the default. They all mean the same here.
+var StorageConfigs = []string{"", "hostpathstorage", "storageos"}
+
+// ContainerResources are the sets of resources that a request may name; the default is none, as in the shipped pgo.yaml.
+var ContainerResources = map[string]crv1.Resources{
+	"":      {},
+	"small": {RequestsMemory: "512Mi", RequestsCPU: "0.1", LimitsMemory: "512Mi", LimitsCPU: "0.1"},
+	"large": {RequestsMemory: "2Gi", RequestsCPU: "2.0", LimitsMemory: "2Gi", LimitsCPU: "4.0"},
+}

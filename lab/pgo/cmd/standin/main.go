@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -87,6 +88,7 @@ func serve(ctx context.Context, c clients, conf settings.Settings, logger *log.L
 	}
 	api := &apiserver.Server{
 		Kube: c.kube, Dynamic: c.dynamic, Settings: conf, SQL: apiserver.Postgres{}, Now: time.Now, Log: logger,
+		HTTP: &http.Client{Timeout: 10 * time.Second}, Exec: jobs.Exec{Config: c.config, Kube: c.kube}.Run,
 	}
 	server := &http.Server{
 		Addr: ":8443", Handler: api.Handler(), TLSConfig: apiserver.TLS(cert), ErrorLog: logger,
@@ -103,6 +105,9 @@ func serve(ctx context.Context, c clients, conf settings.Settings, logger *log.L
 }
 
 func backrest(ctx context.Context, c clients) error {
+	if text := os.Getenv("FAIL"); text != "" {
+		return errors.New(text)
+	}
 	command := jobs.Backrest{
 		Namespace: os.Getenv("NAMESPACE"), RepoPod: os.Getenv("PODNAME"), Command: os.Getenv("COMMAND"),
 		Options: os.Getenv("COMMAND_OPTS"), Host: os.Getenv("PG_HOST"), Path: os.Getenv("PG_PATH"),
@@ -115,5 +120,6 @@ func remove(ctx context.Context, c clients) error {
 		Dynamic: c.dynamic, Exec: jobs.Exec{Config: c.config, Kube: c.kube}.Run, Out: os.Stdout,
 		Namespace: os.Getenv("NAMESPACE"), Cluster: os.Getenv("PG_CLUSTER"),
 		Data: os.Getenv("REMOVE_DATA") == "true", Backups: os.Getenv("REMOVE_BACKUP") == "true",
+		Replica: os.Getenv("REPLICA_NAME"), Panic: os.Getenv("PANIC") == "true",
 	}.Run(ctx)
 }
