@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 )
 
@@ -27,6 +28,7 @@ type pooled struct {
 	host   Host
 	err    error
 	gaveUp bool // err is the end of the opener's own context
+	kept   shelf
 }
 
 // NewPool makes a pool that knows how to open each kind of target.
@@ -58,7 +60,7 @@ func (p *Pool) Dial(ctx context.Context, t Target) (Host, error) {
 		}
 		switch {
 		case entry.err == nil:
-			return shared{entry.host}, nil
+			return shared{entry.host, &entry.kept}, nil
 		case first || !entry.gaveUp:
 			return nil, entry.err
 		}
@@ -91,7 +93,7 @@ func (p *Pool) Close() error {
 	for key, entry := range p.hosts {
 		<-entry.ready
 		if entry.err == nil {
-			errs = append(errs, entry.host.Close())
+			errs = append(errs, entry.kept.Close(), entry.host.Close())
 		}
 		delete(p.hosts, key)
 	}
@@ -99,9 +101,15 @@ func (p *Pool) Close() error {
 }
 
 // shared is a pool's host in the hands of one caller.
-type shared struct{ Host }
+type shared struct {
+	Host
+	kept *shelf
+}
 
 func (shared) Close() error { return nil }
+
+// Keep makes every pooled host a Keeper.
+func (s shared) Keep(key any, start func() io.Closer) io.Closer { return s.kept.keep(key, start) }
 
 // Unwrap gives the kind's own Host, for what only that kind can do.
 func (s shared) Unwrap() Host { return s.Host }
