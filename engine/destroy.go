@@ -68,6 +68,9 @@ func (d *destroyer) look(ctx context.Context, i *lang.Instance) error {
 	case err == nil:
 		change, err = j.check(ctx)
 	}
+	if errors.As(err, new(*module.Refusal)) { // it is there, though not as the runbook wants it
+		change, err = module.Change{Action: module.Update}, nil
+	}
 	absent := change.Action == module.Create || change.Action == module.Run
 	_, able := j.mod.(module.Destroyer)
 	switch {

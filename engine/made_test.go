@@ -59,3 +59,17 @@ func TestDestroyIsNotKeptByALookThatFails(t *testing.T) {
 	require.Equal(t, 1, out.Counts[event.Destroyed])
 	require.Empty(t, s.world.keys)
 }
+
+// What can no longer be made as the runbook wants it can still be taken away.
+func TestARefusalFailsThePlanAndNotTheDestroy(t *testing.T) {
+	s := newSite(t, "step \"test.thing\" \"a\" { key = \"a\" }\n")
+	require.False(t, s.apply().Failed)
+	for key := range s.world.keys {
+		s.world.keys[key] = "fixed"
+	}
+	require.True(t, s.apply().Failed)
+	out, err := Destroy(context.Background(), s.cfg, s.load(), false)
+	require.NoError(t, err)
+	require.Equal(t, 1, out.Counts[event.Destroyed])
+	require.Empty(t, s.world.keys)
+}

@@ -115,6 +115,8 @@ func (m *thing) Check(ctx context.Context, env *module.Env) (module.Change, erro
 		return module.NoChange, err
 	case res.Stdout == "":
 		return module.Change{Action: module.Create, Summary: "set " + m.Key}, nil
+	case res.Stdout == "fixed":
+		return module.NoChange, module.Refuse(module.At("value", errors.New("it cannot be set any more")))
 	case res.Stdout != m.Value:
 		return module.Change{Action: module.Update, Summary: "set " + m.Key, Diff: []module.Diff{{Path: m.Key, Before: res.Stdout, After: m.Value}}}, nil
 	}

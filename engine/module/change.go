@@ -94,3 +94,19 @@ type Explained struct {
 
 func (e *Explained) Error() string { return e.Err.Error() }
 func (e *Explained) Unwrap() error { return e.Err }
+
+// Refuse marks an error of Check that says: it is there, and Apply cannot make
+// it what the runbook wants. A plan fails with it, while a destroy, which wants
+// it gone in any case, goes on. A nil error stays nil.
+func Refuse(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Refusal{Err: err}
+}
+
+// Refusal is an error of Refuse.
+type Refusal struct{ Err error }
+
+func (e *Refusal) Error() string { return e.Err.Error() }
+func (e *Refusal) Unwrap() error { return e.Err }

@@ -26,7 +26,8 @@ type Module interface {
 
 // Destroyer is a Module that can take back what Apply made. The engine calls
 // Check first, so outputs are filled, and does not call Destroy when Check
-// answers Create: then nothing is there. Destroying twice is no error.
+// answers Create: then nothing is there. A Check that fails keeps it from being
+// destroyed, unless the error is a Refusal. Destroying twice is no error.
 type Destroyer interface {
 	Destroy(ctx context.Context, env *Env) error
 }

@@ -3,6 +3,7 @@ package moduletest
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
@@ -124,7 +125,7 @@ func (s *Step) Destroy() error {
 	d, ok := m.(module.Destroyer)
 	require.True(s.t, ok, "%s cannot be destroyed", s.entry.Name)
 	change, err := m.Check(context.Background(), s.env)
-	if err != nil || change.Action == module.Create {
+	if err != nil && !errors.As(err, new(*module.Refusal)) || change.Action == module.Create {
 		return err
 	}
 	return d.Destroy(context.Background(), s.env)
