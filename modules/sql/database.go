@@ -66,7 +66,7 @@ func (d *Database) Validate() error {
 }
 
 // session works from the database postgres: the one that is kept may not be there.
-func (d *Database) session(env *module.Env) (session, error) {
+func (d *Database) session(env *module.Env) (*session, error) {
 	return login{host: d.Host, port: d.Port, user: d.User, sslmode: d.SSLMode, password: d.Password, passwordArg: "password"}.open(env)
 }
 
@@ -155,7 +155,9 @@ func (d *Database) Apply(ctx context.Context, env *module.Env) error {
 	var statements []string
 	switch {
 	case !d.found:
-		statements = append(statements, d.create())
+		if err := s.command(ctx, d.create()); err != nil {
+			return explain(d.faulty(err), err)
+		}
 	case d.chown:
 		statements = append(statements, fmt.Sprintf("alter database %s owner to %s", ident(d.Name), ident(d.Owner)))
 	}
@@ -164,7 +166,7 @@ func (d *Database) Apply(ctx context.Context, env *module.Env) error {
 	} else {
 		statements = append(statements, d.grants(d.Connect)...)
 	}
-	err = s.exec(ctx, statements...)
+	err = s.change(ctx, statements...)
 	return explain(d.faulty(err), err)
 }
 
@@ -231,7 +233,7 @@ func (d *Database) Destroy(ctx context.Context, env *module.Env) error {
 	if err != nil {
 		return err
 	}
-	err = s.exec(ctx, "drop database if exists "+ident(d.Name))
+	err = s.command(ctx, "drop database if exists "+ident(d.Name))
 	if stateOf(err) == objectInUse {
 		return module.At("name", module.Explain(fmt.Errorf("drop database %s: %w", d.Name, err),
 			"end the sessions first: select pid, usename, application_name from pg_stat_activity where datname = "+literal(d.Name)))

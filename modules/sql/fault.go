@@ -3,7 +3,6 @@ package sql
 import (
 	"errors"
 	"fmt"
-	"net"
 	"regexp"
 	"strings"
 	"unicode"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
 )
 
@@ -25,6 +23,9 @@ const (
 	noDatabase   = "3D000"
 	noObject     = "42704"
 	readOnlyTurn = "25006"
+	tooMany      = "53300"
+	notNow       = "57P03"
+	notReady     = "55000" // object_not_in_prerequisite_state
 )
 
 // Fault is what the server said no to.
@@ -118,12 +119,14 @@ func psqlFault(stderr string) *Fault {
 }
 
 // wireFault is err with the server's answer as a Fault, where there is one.
-func wireFault(err error, statement string) error {
+// head is what was sent before the statement.
+func wireFault(err error, head, statement string) error {
 	pg := (*pgconn.PgError)(nil)
 	if !errors.As(err, &pg) {
 		return err
 	}
-	return &Fault{State: pg.Code, Message: pg.Message, Detail: pg.Detail, Hint: pg.Hint, Mark: mark(statement, int(pg.Position))}
+	position := int(pg.Position) - utf8.RuneCountInString(head)
+	return &Fault{State: pg.Code, Message: pg.Message, Detail: pg.Detail, Hint: pg.Hint, Mark: mark(statement, position)}
 }
 
 // mark shows where in a statement position (in characters, from 1) is.
@@ -138,35 +141,4 @@ func mark(statement string, position int) string {
 	text, _, _ := strings.Cut(statement[start:], "\n")
 	indent := strings.Repeat(" ", len(head)+utf8.RuneCountInString(before[start:]))
 	return head + text + "\n" + indent + "^"
-}
-
-// refused says why there is no session, and which argument to look at.
-func (l login) refused(err error) error {
-	if errors.As(err, new(*conn.Unreachable)) {
-		return err
-	}
-	arg, state, text := "", stateOf(err), err.Error()
-	switch {
-	case state == badPassword, strings.Contains(text, "password authentication failed"), strings.Contains(text, "认证失败"), strings.Contains(text, "no password supplied"):
-		arg = l.passwordArg
-	case state == noDatabase, strings.Contains(text, "database \"") && strings.Contains(text, "does not exist"):
-		arg = "database"
-	case state == badLogin, strings.Contains(text, "role \""), strings.Contains(text, "Peer authentication failed"):
-		arg = "user"
-	case l.host != "":
-		arg = "host"
-	}
-	remedy := ""
-	if wire := (*net.OpError)(nil); errors.As(err, &wire) {
-		err = wire // the driver says it once for each way it tried
-		remedy = "check that a server listens at that address and port, and that no firewall is in between"
-	}
-	err = fmt.Errorf("connect to %s: %w", l, err)
-	if remedy != "" {
-		err = module.Explain(err, remedy)
-	}
-	if arg == "" {
-		return err
-	}
-	return module.At(arg, err)
 }

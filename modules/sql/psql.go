@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -21,39 +22,71 @@ type psql struct {
 	osUser string
 }
 
-// query has psql describe the statement (\gdesc: names and types, and a second
+// look is a statement in psql's hands, with marks to find its answer by.
+type look struct{ border, null, end string }
+
+func newLook() look { return look{rand.Text(), rand.Text(), rand.Text()} }
+
+// script has psql describe the statement (\gdesc: names and types, and a second
 // statement is refused) and then run it, fields and records ended by zero
 // bytes, which no value can hold.
-func (p *psql) query(ctx context.Context, statement string) (*table, error) {
-	border, null := rand.Text(), rand.Text()
-	out, err := p.script(ctx, true, strings.Join([]string{
-		"begin transaction read only;",
+func (l look) script(statement string) string {
+	return strings.Join([]string{
+		"start transaction read only;",
 		statement,
 		`\gdesc`,
-		`\echo ` + border,
-		`\pset null ` + null,
+		`\echo ` + l.border,
+		`\pset null ` + l.null,
 		`\g`,
 		"rollback;",
+		`\echo ` + l.end,
 		"",
-	}, "\n"))
-	if err != nil {
-		return nil, err
-	}
-	head, body, ok := strings.Cut(out, border+"\n")
-	if !ok {
+	}, "\n")
+}
+
+// read takes the answer out of all that psql printed.
+func (l look) read(out string) (*table, error) {
+	head, body, ok := strings.Cut(out, l.border+"\n")
+	body, whole := strings.CutSuffix(body, l.end+"\n")
+	if !ok || !whole {
 		return nil, fmt.Errorf("psql answered something unexpected: %.200q", out)
 	}
-	return readTable(head, body, null)
+	return readTable(head, body, l.null)
 }
 
-func (p *psql) exec(ctx context.Context, statements ...string) error {
-	_, err := p.script(ctx, false, strings.Join(statements, ";\n")+";\n")
-	return err
+func (p *psql) query(ctx context.Context, statement string) (*table, error) {
+	l := newLook()
+	res, err := p.run.Run(ctx, p.cmd(strings.NewReader(p.plain()+l.script(statement)), true))
+	if err != nil {
+		return nil, p.failed(err)
+	}
+	return l.read(res.Stdout)
 }
 
-// script feeds psql through stdin, so that no statement is seen in a list of
+func (p *psql) change(ctx context.Context, statements ...string) error {
+	return p.script(ctx, "start transaction;\n"+strings.Join(statements, ";\n")+";\ncommit;\n")
+}
+
+func (p *psql) command(ctx context.Context, statement string) error {
+	return p.script(ctx, statement+";\n")
+}
+
+func (p *psql) script(ctx context.Context, text string) error {
+	_, err := p.run.Run(ctx, p.cmd(strings.NewReader(p.plain()+text), false))
+	return p.failed(err)
+}
+
+// plain has an AntDB server read what follows as PostgreSQL's language.
+func (p *psql) plain() string {
+	if p.asItIs {
+		return ""
+	}
+	return "select set_config('grammar', 'postgres', false) from pg_catalog.pg_settings where name = 'grammar' and setting <> 'postgres' \\g /dev/null\n"
+}
+
+// cmd feeds psql through stdin, so that no statement is seen in a list of
 // processes.
-func (p *psql) script(ctx context.Context, readOnly bool, text string) (string, error) {
+func (p *psql) cmd(stdin io.Reader, readOnly bool) conn.Cmd {
 	args := []string{"psql", "-X", "-q", "-A", "-t", "-z", "-0", "-w",
 		"-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-d", cmp.Or(p.database, "postgres")}
 	if p.host != "" {
@@ -65,7 +98,9 @@ func (p *psql) script(ctx context.Context, readOnly bool, text string) (string, 
 	if p.user != "" {
 		args = append(args, "-U", p.user)
 	}
-	vars := map[string]secret.Value{"PGCLIENTENCODING": secret.New("UTF8"), "PGAPPNAME": secret.New("antdbctl")}
+	vars := map[string]secret.Value{
+		"PGCLIENTENCODING": secret.New("UTF8"), "PGAPPNAME": secret.New("antdbctl"), "PGDATESTYLE": secret.New(dateStyle),
+	}
 	if !p.password.IsZero() {
 		vars["PGPASSWORD"] = p.password
 	}
@@ -76,11 +111,7 @@ func (p *psql) script(ctx context.Context, readOnly bool, text string) (string, 
 		// Holds even where a statement ends the transaction around it.
 		vars["PGOPTIONS"] = secret.New("-c default_transaction_read_only=on")
 	}
-	res, err := p.run.Run(ctx, conn.Cmd{Args: args, Env: vars, User: p.osUser, Stdin: strings.NewReader(text)})
-	if err != nil {
-		return "", p.failed(err)
-	}
-	return res.Stdout, nil
+	return conn.Cmd{Args: args, Env: vars, User: p.osUser, Stdin: stdin}
 }
 
 // failed tells a server's no (psql ends with 3) from no session at all (2) and
@@ -90,14 +121,16 @@ func (p *psql) failed(err error) error {
 	if !errors.As(err, &exit) {
 		return err
 	}
-	if f := psqlFault(exit.Stderr); f != nil && exit.Code != 2 {
+	f := psqlFault(exit.Stderr)
+	switch {
+	case f != nil && exit.Code != 2:
 		return f
-	}
-	if exit.Code == 2 {
+	case exit.Code == 2 && f != nil:
+		return p.refused(f)
+	case exit.Code == 2:
 		said := strings.TrimPrefix(strings.TrimSpace(exit.Stderr), "psql: ")
 		return p.refused(errors.New(strings.TrimPrefix(said, "error: ")))
-	}
-	if exit.Code == 126 || exit.Code == 127 {
+	case exit.Code == 126 || exit.Code == 127:
 		return fmt.Errorf("there is no psql to run here: %w", err)
 	}
 	return err

@@ -24,7 +24,7 @@ type Query struct {
 	Port     int          `hcl:"port,optional" default:"5432" doc:"Port of the server."`
 	SSLMode  string       `hcl:"sslmode,optional" default:"prefer" oneof:"disable,prefer,require" doc:"Encryption of the connection."`
 
-	Rows    cty.Value `out:"rows" doc:"The rows, a list of objects: numbers and booleans as such, null as null, all else as text."`
+	Rows    cty.Value `out:"rows" doc:"The rows, a list of objects: numbers, booleans, null, arrays and JSON as such, timestamps as in RFC 3339, all else as text."`
 	Columns []string  `out:"columns" doc:"Names of the columns, in order."`
 	Count   int       `out:"count" doc:"Number of rows."`
 }
@@ -38,6 +38,10 @@ func (*Query) Info() module.Info {
 			"Without `host`, `psql` runs where the step works, over the server's local socket, as the operating system's user " +
 			"`postgres` (in a pod: as the container's own user). With `host`, a container connects by its own `psql`; every other target " +
 			"carries antdbctl's own connection: from this machine, through the SSH host, or by a port-forward into the cluster.\n\n" +
+			"`timestamptz` comes in the form that `timeadd` and `formatdate` take; JSON and arrays come as values of the language, an " +
+			"array of a type of your own as text. NaN and Infinity make a column of numbers text.\n\n" +
+			"A step with a `password` logs in anew, so it proves that the login works; steps without one share a session.\n\n" +
+			"On AntDB the statement is read in the grammar that server, database or role are set to; `/*ora*/` before it chooses another.\n\n" +
 			"The statement reaches `psql` through its standard input and the password through its environment.",
 		On:       sqlTargets,
 		Example:  queryExample,
@@ -59,7 +63,8 @@ func (q *Query) Check(ctx context.Context, env *module.Env) (module.Change, erro
 	if err != nil {
 		return module.NoChange, module.At("sql", err)
 	}
-	l := login{host: q.Host, port: q.Port, user: q.User, database: q.Database, sslmode: q.SSLMode, password: q.Password, passwordArg: "password"}
+	l := login{host: q.Host, port: q.Port, user: q.User, database: q.Database, sslmode: q.SSLMode, password: q.Password, passwordArg: "password",
+		anew: !q.Password.IsZero(), asItIs: true}
 	s, err := l.open(env)
 	if err != nil {
 		return module.NoChange, err

@@ -54,7 +54,7 @@ func testTypedRows(t *testing.T, s *server, how string) {
 	require.True(t, row["nothing"].RawEquals(cty.NullVal(cty.Number)))
 	require.Equal(t, "a'b\\\nc", row["the text"].AsString())
 	require.Equal(t, "", row["empty"].AsString())
-	require.Equal(t, "{1,2}", row["list"].AsString())
+	require.True(t, row["list"].RawEquals(cty.ListVal([]cty.Value{cty.NumberIntVal(1), cty.NumberIntVal(2)})))
 	require.Equal(t, "NaN", row["nan"].AsString())
 	require.Equal(t, "密码", row["chinese"].AsString())
 	require.Equal(t, int64(1), number(t, out.GetAttr("count")))

@@ -83,7 +83,7 @@ func (r *Role) Validate() error {
 	return nil
 }
 
-func (r *Role) session(env *module.Env) (session, error) { return r.login().open(env) }
+func (r *Role) session(env *module.Env) (*session, error) { return r.login().open(env) }
 
 func (r *Role) login() login {
 	return login{host: r.Host, port: r.Port, user: r.User, database: r.Database, sslmode: r.SSLMode,
@@ -104,7 +104,7 @@ func (r *Role) Check(ctx context.Context, env *module.Env) (module.Change, error
 }
 
 // look reads all of the role in one call, where the session may.
-func (r *Role) look(ctx context.Context, s session, env *module.Env) (roleState, error) {
+func (r *Role) look(ctx context.Context, s *session, env *module.Env) (roleState, error) {
 	t, err := s.query(ctx, r.question(true))
 	sees := err == nil
 	if stateOf(err) == noPrivilege {
@@ -231,7 +231,7 @@ func (r *Role) Apply(ctx context.Context, env *module.Env) error {
 	if err != nil {
 		return err
 	}
-	err = s.exec(ctx, statements...)
+	err = s.change(ctx, statements...)
 	if stateOf(err) == "42704" && len(r.InRoles) > 0 { // undefined_object: the only other names are the groups
 		return explain("in_roles", err)
 	}
@@ -289,7 +289,7 @@ func (r *Role) Destroy(ctx context.Context, env *module.Env) error {
 	if err != nil {
 		return err
 	}
-	err = s.exec(ctx, "drop role if exists "+ident(r.Role))
+	err = s.change(ctx, "drop role if exists "+ident(r.Role))
 	if state := stateOf(err); state == dependents || state == objectInUse {
 		return module.At("role", module.Explain(fmt.Errorf("drop role %s: %w", r.Role, err),
 			fmt.Sprintf("give its things away first (reassign owned by %s to …; drop owned by %[1]s; in every database), or set keep = true", ident(r.Role))))

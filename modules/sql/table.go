@@ -7,7 +7,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// table is the answer to a query, as text and with just enough of types.
+// table is the answer to a query, as text and with the types of its columns.
 type table struct {
 	columns []column
 	rows    [][]cell
@@ -15,7 +15,7 @@ type table struct {
 
 type column struct {
 	name string
-	kind cty.Type // Number, Bool, or String for all else
+	kind kind
 }
 
 type cell struct {
@@ -24,10 +24,13 @@ type cell struct {
 }
 
 // get is the text of a column in the first row; "" for null and for no row.
-func (t *table) get(name string) string {
+func (t *table) get(name string) string { return t.at(0, name) }
+
+// at is the text of a column in a row.
+func (t *table) at(row int, name string) string {
 	for i, c := range t.columns {
-		if c.name == name && len(t.rows) > 0 {
-			return t.rows[0][i].text
+		if c.name == name && row < len(t.rows) {
+			return t.rows[row][i].text
 		}
 	}
 	return ""
@@ -64,77 +67,55 @@ func readTable(head, body, null string) (*table, error) {
 	return t, nil
 }
 
-// kindOfName reads a type as format_type writes it: "numeric(10,2)".
-func kindOfName(name string) cty.Type {
-	name, _, _ = strings.Cut(name, "(")
-	switch name {
-	case "smallint", "integer", "bigint", "oid", "real", "double precision", "numeric":
-		return cty.Number
-	case "boolean":
-		return cty.Bool
-	}
-	return cty.String
-}
-
-// kindOfOID does the same by the numbers of pg_type, which never change.
-func kindOfOID(oid uint32) cty.Type {
-	switch oid {
-	case 20, 21, 23, 26, 700, 701, 1700:
-		return cty.Number
-	case 16:
-		return cty.Bool
-	}
-	return cty.String
-}
-
-// value gives the rows as a list of objects.
+// value gives the rows as a list of objects; as a tuple where JSON or arrays
+// give them different types.
 func (t *table) value() (cty.Value, error) {
 	kinds, attrs := t.kinds(), map[string]cty.Type{}
 	for i, c := range t.columns {
 		if _, twice := attrs[c.name]; twice {
 			return cty.NilVal, fmt.Errorf("two columns of the result are called %q: name them apart with AS", c.name)
 		}
-		attrs[c.name] = kinds[i]
-	}
-	if len(t.rows) == 0 {
-		return cty.ListValEmpty(cty.Object(attrs)), nil
+		attrs[c.name] = kinds[i].cty()
 	}
 	rows := make([]cty.Value, len(t.rows))
 	for r, row := range t.rows {
 		fields := map[string]cty.Value{}
 		for i, c := range t.columns {
-			fields[c.name] = row[i].value(kinds[i])
+			v, err := kinds[i].value(row[i])
+			if err != nil {
+				return cty.NilVal, fmt.Errorf("column %s of row %d: %w", c.name, r+1, err)
+			}
+			fields[c.name] = v
 		}
 		rows[r] = cty.ObjectVal(fields)
 	}
-	return cty.ListVal(rows), nil
+	return listOf(rows, cty.Object(attrs)), nil
 }
 
 // kinds are the columns' types, where a column that holds NaN or Infinity is
 // text: no number of the runbook language says that.
-func (t *table) kinds() []cty.Type {
-	kinds := make([]cty.Type, len(t.columns))
+func (t *table) kinds() []kind {
+	kinds := make([]kind, len(t.columns))
 	for i, c := range t.columns {
 		kinds[i] = c.kind
 		for _, row := range t.rows {
-			if kinds[i] == cty.Number && !row[i].null {
-				if _, err := cty.ParseNumberVal(row[i].text); err != nil || strings.Contains(row[i].text, "Inf") {
-					kinds[i] = cty.String
-				}
+			if _, err := kinds[i].value(row[i]); err != nil && kinds[i].of == aNumber {
+				kinds[i].of = aText
 			}
 		}
 	}
 	return kinds
 }
 
-func (c cell) value(kind cty.Type) cty.Value {
-	switch {
-	case c.null:
-		return cty.NullVal(kind)
-	case kind == cty.Bool:
-		return cty.BoolVal(c.text == "t")
-	case kind == cty.Number:
-		return cty.MustParseNumberVal(c.text) // kinds has tried it
+// listOf is a list where all values have one type, else a tuple.
+func listOf(values []cty.Value, of cty.Type) cty.Value {
+	if len(values) == 0 {
+		return cty.ListValEmpty(of)
 	}
-	return cty.StringVal(c.text)
+	for _, v := range values {
+		if !v.Type().Equals(values[0].Type()) {
+			return cty.TupleVal(values)
+		}
+	}
+	return cty.ListVal(values)
 }

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/adbsql/antdbctl/engine/module"
 )
 
 // wire speaks the server's protocol through the step's own connections: from
@@ -21,26 +24,45 @@ type wire struct {
 }
 
 func (w *wire) query(ctx context.Context, statement string) (*table, error) {
+	l, err := w.line(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	return l.query(ctx, statement)
+}
+
+// wireLine is a login by wire.
+type wireLine struct{ c *pgconn.PgConn }
+
+func (w *wire) line(ctx context.Context) (line, error) {
 	c, err := w.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer closeSession(c)
-	if _, err := c.Exec(ctx, "begin transaction read only").ReadAll(); err != nil {
-		return nil, wireFault(err, "")
-	}
-	t, err := read(c.Exec(ctx, statement))
-	return t, wireFault(err, statement)
+	return wireLine{c}, nil
 }
 
-// read takes the one result of a statement.
+func (l wireLine) close() { closeSession(l.c) }
+
+// lookHead and lookTail make a statement a look, in one message. Where the
+// statement ends the transaction around it, nothing comes after it. No word of
+// theirs begins a block in a foreign grammar of AntDB, as BEGIN does.
+const (
+	lookHead = "start transaction read only;\n"
+	lookTail = "\n;rollback"
+)
+
+func (l wireLine) query(ctx context.Context, statement string) (*table, error) {
+	t, err := read(l.c.Exec(ctx, lookHead+statement+lookTail))
+	return t, wireFault(err, lookHead, statement)
+}
+
+// read takes the result of the statement from between those of head and tail.
 func read(results *pgconn.MultiResultReader) (*table, error) {
-	t := &table{}
-	for n := 0; results.NextResult(); n++ {
-		if n > 0 {
-			return nil, errors.Join(fmt.Errorf("the server gave several results for one statement"), results.Close())
-		}
-		r := results.ResultReader()
+	var all []*table
+	for results.NextResult() {
+		r, t := results.ResultReader(), &table{}
 		for _, f := range r.FieldDescriptions() {
 			t.columns = append(t.columns, column{name: f.Name, kind: kindOfOID(f.DataTypeOID)})
 		}
@@ -51,22 +73,52 @@ func read(results *pgconn.MultiResultReader) (*table, error) {
 			}
 			t.rows = append(t.rows, cells)
 		}
+		all = append(all, t)
 	}
-	return t, results.Close()
+	if err := results.Close(); err != nil {
+		return nil, err
+	}
+	if len(all) != 3 {
+		return nil, fmt.Errorf("the server gave %d results for one statement", len(all)-2)
+	}
+	return all[1], nil
 }
 
-func (w *wire) exec(ctx context.Context, statements ...string) error {
+func (w *wire) change(ctx context.Context, statements ...string) error {
+	c, err := w.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeSession(c) // which takes back what was not committed
+	for _, statement := range slices.Concat([]string{"start transaction"}, statements) {
+		if _, err := c.Exec(ctx, statement).ReadAll(); err != nil {
+			return wireFault(err, "", statement)
+		}
+	}
+	if _, err := c.Exec(ctx, "commit").ReadAll(); err != nil {
+		return uncertain(wireFault(err, "", ""))
+	}
+	return nil
+}
+
+// uncertain tells a commit that the server refused from one whose answer never
+// came.
+func uncertain(err error) error {
+	if faultOf(err) != nil {
+		return err
+	}
+	return module.Explain(fmt.Errorf("the connection was lost while the change was being committed: %w", err),
+		"apply again: the change was made whole or not at all, and the next look shows which")
+}
+
+func (w *wire) command(ctx context.Context, statement string) error {
 	c, err := w.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeSession(c)
-	for _, statement := range statements {
-		if _, err := c.Exec(ctx, statement).ReadAll(); err != nil {
-			return wireFault(err, statement)
-		}
-	}
-	return nil
+	_, err = c.Exec(ctx, statement).ReadAll()
+	return wireFault(err, "", statement)
 }
 
 // connect names every setting, so that PG… variables, service files and
@@ -77,7 +129,7 @@ func (w *wire) connect(ctx context.Context) (*pgconn.PgConn, error) {
 		{"user", cmp.Or(w.user, "postgres")}, {"database", cmp.Or(w.database, "postgres")}, {"password", "-"},
 		{"sslmode", cmp.Or(w.sslmode, "prefer")}, {"sslcert", ""}, {"sslkey", ""}, {"sslrootcert", ""},
 		{"passfile", "/dev/null"}, {"connect_timeout", "15"}, {"target_session_attrs", "any"},
-		{"application_name", "antdbctl"}, {"client_encoding", "UTF8"},
+		{"application_name", "antdbctl"}, {"client_encoding", "UTF8"}, {"datestyle", dateStyle},
 	}
 	var dsn strings.Builder
 	for _, s := range settings {
@@ -94,13 +146,26 @@ func (w *wire) connect(ctx context.Context) (*pgconn.PgConn, error) {
 	if err != nil {
 		return nil, w.refused(cause(err))
 	}
-	return c, nil
+	return c, w.plain(ctx, c)
+}
+
+// plain has an AntDB server read the modules' own statements as PostgreSQL's.
+// It reports its grammar at every login (GUC_REPORT), so this asks nothing.
+func (w *wire) plain(ctx context.Context, c *pgconn.PgConn) error {
+	if grammar := c.ParameterStatus("grammar"); w.asItIs || grammar == "" || grammar == "postgres" {
+		return nil
+	}
+	if _, err := c.Exec(ctx, "set grammar to postgres").ReadAll(); err != nil {
+		closeSession(c)
+		return wireFault(err, "", "")
+	}
+	return nil
 }
 
 // cause is the innermost of the driver's connection errors that says
 // something; the outer ones repeat the address once for every attempt.
 func cause(err error) error {
-	if f := wireFault(err, ""); f != err {
+	if f := wireFault(err, "", ""); f != err {
 		return f
 	}
 	failed := (*pgconn.ConnectError)(nil)
