@@ -38,6 +38,12 @@ type driver interface {
 	remove(ctx context.Context, env *module.Env, keepData, keepBackups bool) error
 }
 
+// judge is a driver that recognises more of what waiting will not mend than its
+// record and naming tell.
+type judge interface {
+	fault(ctx context.Context, v *view) error
+}
+
 // record is what an operator has on record of a cluster, as far as the
 // generations have it in common.
 type record struct {
@@ -55,6 +61,9 @@ type record struct {
 	leaving bool
 	// problem is a fault on record that waiting will not mend.
 	problem error
+	// serving is how many members it has seen serve as the record wants them,
+	// where it gives such a word; nil where it does not.
+	serving *int64
 
 	image    string            // as recorded: NAME:TAG, or all of it
 	replicas []string          // what it calls each replica, where it names them
@@ -89,6 +98,7 @@ type naming struct {
 	stanza  func(*batchv1.Job) bool  // the Job that sets up the repository; nil: there is none
 	backup  func(*batchv1.Job) bool  // the Job of the first backup
 	removal string                   // what the names of Jobs that take it away begin with; "": there are none
+	resumes bool                     // a removal is not the operator's alone: one that was cut short is ordered again
 	repo    func(claim string) bool  // whether a claim holds backups
 	user    func(user string) string // name of the Secret of a user
 
@@ -135,7 +145,18 @@ func (n *naming) status(pod *corev1.Pod) corev1.ContainerStatus {
 	return corev1.ContainerStatus{}
 }
 
-// removes recognises a Job that takes the cluster away.
+// removes recognises a Job that takes the cluster away. One that takes away a
+// single replica has a name of the same form: only its environment tells.
 func (n *naming) removes(j *batchv1.Job) bool {
-	return n.removal != "" && strings.HasPrefix(j.Name, n.removal)
+	if n.removal == "" || !strings.HasPrefix(j.Name, n.removal) {
+		return false
+	}
+	for _, container := range j.Spec.Template.Spec.Containers {
+		for _, e := range container.Env {
+			if (e.Name == "IS_REPLICA" || e.Name == "IS_BACKUP") && e.Value == "true" {
+				return false
+			}
+		}
+	}
+	return true
 }

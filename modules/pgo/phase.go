@@ -2,6 +2,7 @@ package pgo
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -21,7 +22,7 @@ func (v *view) phase(backup bool, replicas int) string {
 		return phaseBackup
 	case backup && !v.record.initialized:
 		return phaseInitialized
-	case v.standbys() != replicas:
+	case v.standbys() != replicas, v.record.serving != nil && *v.record.serving != int64(replicas)+1:
 		return phaseReplicas
 	}
 	return ""
@@ -33,7 +34,7 @@ func (v *view) starting() string {
 	for _, pod := range v.databases() {
 		best = max(best, v.progress(pod))
 	}
-	if best == 0 && v.workload(v.names.primary) != nil {
+	if best == 0 && (v.workload(v.names.primary) != nil || v.names.sets && len(v.holding()) > 0) {
 		return phaseSchedule
 	}
 	return phases[phaseIndex(phaseDeployment)+best].name
@@ -46,7 +47,7 @@ func (v *view) progress(pod *corev1.Pod) int {
 	switch {
 	case pod.Spec.NodeName == "":
 		return 1 // schedule
-	case s.State.Running == nil && s.ImageID == "":
+	case s.State.Running == nil && s.ImageID == "" && !begun(pod):
 		return 2 // pull
 	case s.State.Running == nil:
 		return 3 // start
@@ -54,6 +55,12 @@ func (v *view) progress(pod *corev1.Pod) int {
 		return 4 // bootstrap
 	}
 	return 5 // ready
+}
+
+// begun reports that a container has started which comes before the others, from
+// the same image.
+func begun(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.InitContainerStatuses, func(s corev1.ContainerStatus) bool { return s.ImageID != "" })
 }
 
 // describe says in a few words what is missing.

@@ -17,7 +17,7 @@ func (c *Cluster) Destroy(ctx context.Context, env *module.Env) error {
 	if err != nil {
 		return err
 	}
-	if c.seen == nil || !c.seen.leaving() {
+	if c.seen == nil || !c.seen.leaving() || p.names.resumes {
 		if err := p.driver.remove(ctx, env, c.KeepData, c.KeepBackups); err != nil {
 			return c.locate(err)
 		}
@@ -62,6 +62,10 @@ func (p *place) stuck(ctx context.Context, failed bool, left []string, after tim
 				evidence = append(evidence, p.kube.Evidence(ctx, &pods.Items[i])...)
 			}
 		}
+	}
+	if !p.names.pgcluster {
+		return module.Explain(err, fmt.Sprintf("Kubernetes removes what the cluster owned, and a volume only after the pod that has it: "+
+			"look for pods that do not end (kubectl -n %s get pods -l %s) and for nodes that are away", p.namespace, p.names.own), evidence...)
 	}
 	return module.Explain(err, fmt.Sprintf("a cluster that Patroni never initialised must be cleaned by hand: "+
 		"kubectl -n %[1]s delete pgcluster %[2]s; kubectl -n %[1]s delete deploy,svc,job,cm,pgtask,pgreplica -l pg-cluster=%[2]s; "+

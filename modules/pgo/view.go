@@ -185,7 +185,7 @@ func (v *view) standbys() int { return len(v.following()) }
 // available reports that the Deployment of the primary is.
 func (v *view) available() bool {
 	leader := v.primary()
-	if leader == nil {
+	if leader == nil || v.record.serving != nil && *v.record.serving == 0 {
 		return false
 	}
 	w := v.workload(leader.Labels[v.names.workload])
