@@ -13,8 +13,9 @@ case $seq in
 '' | *[!0-9]* | ?????????*) echo "that is no chunk" >&2; exit 2 ;;
 esac
 while :; do
-	session=0 next=0
-	read -r session next _ 2>/dev/null <state || [ -e lease ] || { echo "there is no station any more" >&2; exit 4; }
+	session=0 next=0 whole=
+	read -r session next _ _ whole 2>/dev/null <state || [ -e lease ] || { echo "there is no station any more" >&2; exit 4; }
+	[ "$session.$next" = "$whole" ] || session=0 next=0 # not yet, or just being written
 	[ "$seq" -ge "$next" ] || { echo "the station has chunk $seq already" >&2; exit 3; }
 	pid=
 	if read -r pid 2>/dev/null <"turn.$session"; then

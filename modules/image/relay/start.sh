@@ -42,13 +42,13 @@ if alive; then
 		echo "busy ${who#* }"
 		exit
 	fi
-	echo "$now" >"$dir/lease"
+	printf '%-15s\n' "$now" 1<>"$dir/lease"
 	printf '%s\n' "$owner" >"$dir/owner"
 else
 	[ ! -e "$dir/stop" ] || locked=yes sh "$dir/stop" >/dev/null 2>&1
 	rm -rf "$dir"
 	mkdir -m 700 "$dir" && cd "$dir" || exit 1
-	echo "$now" >lease
+	printf '%-15s\n' "$now" >lease
 	printf '%s\n' "$owner" >owner
 	printf '%s\n' "$station" >station
 	printf '%s\n' "$enter" >enter

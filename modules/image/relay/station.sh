@@ -41,7 +41,9 @@ trap '' HUP PIPE
 if command -v openssl >/dev/null 2>&1; then hash='openssl dgst -sha256 -r'; else hash=sha256sum; fi # faster; slower
 session=0 next=0 from=- took=0 passing=
 
-publish() { echo "$session $next $from $took" >state.tmp && mv state.tmp state; }
+# publish writes in place, without a process, and never less than was there: nobody finds it empty. By its last word
+# a reader knows that the line is of one piece.
+publish() { printf '%-79s\n' "$session $next $from $took $session.$next" 1<>state; }
 
 # uptime sets now, in hundredths of a second
 uptime() {
