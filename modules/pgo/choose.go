@@ -36,8 +36,12 @@ type choice struct {
 	open func(p *place) driver
 }
 
+// One line for each driver.
 var choices = []choice{
 	{generation42, true, newREST42},
+	{generationV5, false, newPostgresCluster},
+	{generation47, true, newREST47},
+	{generationResource, false, newResourceV4},
 }
 
 func choiceOf(name string) (choice, error) {
