@@ -1,10 +1,8 @@
 package sql
 
 import (
-	"cmp"
 	"context"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -21,6 +19,7 @@ var roleExample string
 type Role struct {
 	Role            string       `hcl:"role" doc:"Name of the role, exact to the letter."`
 	Password        secret.Value `hcl:"password,optional" doc:"Its password. Without it the password is left alone."`
+	Encryption      string       `hcl:"encryption,optional" default:"auto" oneof:"auto,md5,scram-sha-256" doc:"Form in which the server keeps the password. auto: the server's password_encryption, or SCRAM where a line of pg_hba.conf asks this role for it. md5 is for clients older than PostgreSQL 10, among them the user commands of PGO 4.2."`
 	Login           *bool        `hcl:"login,optional" doc:"May log in. A new role may, unless this says false."`
 	Superuser       *bool        `hcl:"superuser,optional" doc:"Is a superuser."`
 	CreateDB        *bool        `hcl:"createdb,optional" doc:"May create databases."`
@@ -28,7 +27,9 @@ type Role struct {
 	Replication     *bool        `hcl:"replication,optional" doc:"May start replication."`
 	ConnectionLimit *int         `hcl:"connection_limit,optional" doc:"Sessions at once; -1 for no limit."`
 	InRoles         []string     `hcl:"in_roles,optional" doc:"Roles it is a member of. Other memberships are left alone."`
+	OperatorSecret  string       `hcl:"operator_secret,optional" default:"warn" oneof:"warn,refuse,ignore" doc:"What to do where a PostgreSQL operator tells this role's password in a Secret, which would then tell another than the database has: say so in the plan, fail it, or do not look."`
 	Keep            bool         `hcl:"keep,optional" doc:"Leave the role in place when the step is destroyed: for a role that others made."`
+	EndSessions     bool         `hcl:"end_sessions,optional" doc:"Destroying ends the role's sessions. Without it, open sessions keep the role from being dropped."`
 
 	Database     string       `hcl:"database,optional" default:"postgres" doc:"Database to connect to for the work."`
 	User         string       `hcl:"user,optional" doc:"Role to do the work as. Over the local socket: the operating system's user postgres."`
@@ -37,19 +38,8 @@ type Role struct {
 	Port         int          `hcl:"port,optional" default:"5432" doc:"Port of the server."`
 	SSLMode      string       `hcl:"sslmode,optional" default:"prefer" oneof:"disable,prefer,require" doc:"Encryption of the connection."`
 
-	now    roleState
-	change module.Change
-}
-
-// roleState is the role as the server has it.
-type roleState struct {
-	found      bool
-	flags      map[string]bool // by argument
-	limit      int
-	expired    bool
-	proved     bool // the password in the runbook is the one that logs in
-	groups     []string
-	encryption string
+	now   roleState
+	stale string // the operator's Secret that the change would make stale
 }
 
 func (*Role) Info() module.Info {
@@ -60,11 +50,14 @@ func (*Role) Info() module.Info {
 			"The password is proved, not set again at every run: the step takes what the server keeps of the password (its SCRAM-SHA-256 " +
 			"or md5 verifier, readable for a superuser) and computes, as the server does at a login, whether the runbook's password passes. " +
 			"A session that may not read verifiers logs in as the role over TCP instead, and makes sure that a wrong password is refused.\n\n" +
-			"A new password travels as a verifier made here, in the server's own `password_encryption`: its text stands in no statement, " +
-			"no list of processes and no log of the server. A role whose `VALID UNTIL` has passed gets `infinity` with its password.\n\n" +
-			"Destroying drops the role, unless `keep` is set. The server refuses while the role owns something.\n\n" +
-			"Under PGO, change `postgres` and `primaryuser` through the operator instead: it and Patroni hold copies of these two passwords. " +
-			"The Secret of any other user that PGO made keeps the old password, too: this step writes the database only.",
+			"A new password travels as a verifier made here: its text stands in no statement, no list of processes, no log of the server " +
+			"and no pg_stat_activity. A superuser's session keeps the verifier out of them, too. Password, attributes and memberships are changed in one " +
+			"transaction: a crash at any point leaves all of the old or all of the new. " +
+			"A role whose `VALID UNTIL` has passed gets `infinity` with its password.\n\n" +
+			"Destroying drops the role, unless `keep` is set. It is refused while the role owns something or has sessions.\n\n" +
+			"A role that a PostgreSQL operator made has its password in a Secret as well: change it by `pgo.user`, which keeps the two alike. " +
+			"Where the target is a container of a pod, or a pod or service of a cluster, this step looks for such a Secret before it changes a password; " +
+			"a Secret that tells the runbook's password already is no obstacle. From other targets it is not to be seen.",
 		On:      sqlTargets,
 		Example: roleExample,
 	}
@@ -95,99 +88,27 @@ func (r *Role) Check(ctx context.Context, env *module.Env) (module.Change, error
 	if err != nil {
 		return module.NoChange, err
 	}
-	r.now, err = r.look(ctx, s, env)
+	t, err := r.look(ctx, s, env)
 	if err != nil {
 		return module.NoChange, explain("role", err)
 	}
-	r.change = r.wanted()
-	return r.change, nil
-}
-
-// look reads all of the role in one call, where the session may.
-func (r *Role) look(ctx context.Context, s *session, env *module.Env) (roleState, error) {
-	t, err := s.query(ctx, r.question(true))
-	sees := err == nil
-	if stateOf(err) == noPrivilege {
-		t, err = s.query(ctx, r.question(false))
+	change, err := r.wanted()
+	if err == nil && r.setsPassword() {
+		change, err = r.askOperator(ctx, env, change)
 	}
 	if err != nil {
-		return roleState{}, err
+		return module.NoChange, err
 	}
-	now := roleState{found: t.get("found") == "t", expired: t.get("expired") == "t", encryption: t.get("encryption"), flags: map[string]bool{}}
-	for _, a := range r.attributes() {
-		now.flags[a.arg] = t.get(a.arg) == "t"
-	}
-	if !now.found {
-		return now, nil
-	}
-	if now.limit, err = strconv.Atoi(t.get("limit")); err != nil {
-		return now, err
-	}
-	if err := json.Unmarshal([]byte(t.get("groups")), &now.groups); err != nil {
-		return now, err
-	}
-	if sees {
-		now.proved, err = proves(secret.New(t.get("verifier")), r.Role, r.Password)
-		return now, err
-	}
-	if !r.Password.IsZero() {
-		now.proved, err = r.proveByLogin(ctx, env)
-	}
-	return now, err
+	return writable(ctx, env, r.login(), t, change)
 }
 
-func (r *Role) question(verifier bool) string {
-	columns, join := "null::text as verifier", ""
-	if verifier {
-		columns = "a.rolpassword::text as verifier"
-		join = " left join pg_catalog.pg_authid a on a.oid = r.oid"
+func (r *Role) wanted() (module.Change, error) {
+	var err error
+	if r.now.form, r.now.because, err = r.form(); err != nil {
+		return module.NoChange, module.Refuse(err)
 	}
-	for _, a := range r.attributes() {
-		columns += fmt.Sprintf(", r.%s as %s", a.column, ident(a.arg))
-	}
-	return fmt.Sprintf(`select r.oid is not null as found, %s, r.rolconnlimit as "limit",
-  coalesce(r.rolvaliduntil <= now(), false) as expired,
-  coalesce((select json_agg(g.rolname) from pg_catalog.pg_auth_members m join pg_catalog.pg_roles g on g.oid = m.roleid where m.member = r.oid), '[]')::text as groups,
-  current_setting('password_encryption') as encryption
-from (select 1) as one left join pg_catalog.pg_roles r on r.rolname = %s%s`, columns, literal(r.Role), join)
-}
-
-// proveByLogin logs in as the role, and then with a password that cannot be
-// right: a server that trusts the connection proves nothing.
-func (r *Role) proveByLogin(ctx context.Context, env *module.Env) (bool, error) {
-	l := r.login()
-	l.host, l.user, l.passwordArg = cmp.Or(r.Host, "127.0.0.1"), r.Role, "password"
-	ok, err := l.admits(ctx, env, r.Password)
-	if !ok || err != nil {
-		return false, err
-	}
-	if anyone, err := l.admits(ctx, env, nonsense()); err != nil || !anyone {
-		return err == nil, err
-	}
-	return false, module.At("password", module.Explain(
-		fmt.Errorf("the password of %s cannot be proved: the server at %s lets every password in (trust)", r.Role, l.host),
-		"do the work as a superuser, who may read what the server keeps of the password"))
-}
-
-// attribute is a yes or no of a role.
-type attribute struct {
-	arg, column, on, off string
-	want                 *bool
-}
-
-func (r *Role) attributes() []attribute {
-	return []attribute{
-		{"login", "rolcanlogin", "LOGIN", "NOLOGIN", r.Login},
-		{"superuser", "rolsuper", "SUPERUSER", "NOSUPERUSER", r.Superuser},
-		{"createdb", "rolcreatedb", "CREATEDB", "NOCREATEDB", r.CreateDB},
-		{"createrole", "rolcreaterole", "CREATEROLE", "NOCREATEROLE", r.CreateRole},
-		{"replication", "rolreplication", "REPLICATION", "NOREPLICATION", r.Replication},
-	}
-}
-
-func (r *Role) wanted() module.Change {
 	if !r.now.found {
-		return module.Change{Action: module.Create, Summary: "create role " + r.Role}
+		return module.Change{Action: module.Create, Summary: "create role " + r.Role}, nil
 	}
 	var diff []module.Diff
 	for _, a := range r.attributes() {
@@ -205,94 +126,34 @@ func (r *Role) wanted() module.Change {
 	if !r.Password.IsZero() && !r.now.proved {
 		diff = append(diff, module.Diff{Path: "password", Before: "(another)", After: secret.Hidden})
 	}
+	if r.reforms() {
+		diff = append(diff, module.Diff{Path: "encryption", Before: r.now.stored, After: r.now.form + ": " + r.now.because})
+	}
 	if !r.Password.IsZero() && r.now.expired {
 		diff = append(diff, module.Diff{Path: "valid until", Before: "(passed)", After: "infinity"})
 	}
 	if len(diff) == 0 {
-		return module.NoChange
+		return module.NoChange, nil
 	}
 	paths := make([]string, len(diff))
 	for i, d := range diff {
 		paths[i] = d.Path
 	}
-	return module.Change{Action: module.Update, Summary: fmt.Sprintf("role %s: set %s", r.Role, strings.Join(paths, ", ")), Diff: diff}
+	return module.Change{Action: module.Update, Summary: fmt.Sprintf("role %s: set %s", r.Role, strings.Join(paths, ", ")), Diff: diff}, nil
+}
+
+// reforms reports that the right password is kept in a form that will not do.
+// That new passwords would be kept in another is no reason: either form lets
+// the role in.
+func (r *Role) reforms() bool {
+	return r.now.proved && r.now.stored != "" && r.now.because != "" && r.now.stored != r.now.form
+}
+
+// setsPassword reports whether Apply would write a password.
+func (r *Role) setsPassword() bool {
+	return !r.Password.IsZero() && (!r.now.proved || r.reforms())
 }
 
 func (r *Role) missingGroups() []string {
 	return slices.DeleteFunc(slices.Clone(r.InRoles), func(g string) bool { return slices.Contains(r.now.groups, g) })
-}
-
-func (r *Role) Apply(ctx context.Context, env *module.Env) error {
-	s, err := r.session(env)
-	if err != nil {
-		return err
-	}
-	statements, err := r.statements()
-	if err != nil {
-		return err
-	}
-	err = s.change(ctx, statements...)
-	if stateOf(err) == "42704" && len(r.InRoles) > 0 { // undefined_object: the only other names are the groups
-		return explain("in_roles", err)
-	}
-	return explain("role", err)
-}
-
-// statements holds what the last Check found missing.
-func (r *Role) statements() ([]string, error) {
-	verb, words := "alter", ""
-	if !r.now.found {
-		verb = "create"
-		if r.Login == nil {
-			words += " LOGIN"
-		}
-	}
-	for _, a := range r.attributes() {
-		switch {
-		case a.want == nil || r.now.found && *a.want == r.now.flags[a.arg]:
-		case *a.want:
-			words += " " + a.on
-		default:
-			words += " " + a.off
-		}
-	}
-	if r.ConnectionLimit != nil && (!r.now.found || *r.ConnectionLimit != r.now.limit) {
-		words += fmt.Sprintf(" CONNECTION LIMIT %d", *r.ConnectionLimit)
-	}
-	if !r.Password.IsZero() && !r.now.proved {
-		v, err := verifier(r.Role, r.Password, r.now.encryption)
-		if err != nil {
-			return nil, module.At("password", err)
-		}
-		words += " PASSWORD " + literal(v.Reveal()) // a verifier, not the password; stdin or the wire
-	}
-	if !r.Password.IsZero() && r.now.expired {
-		words += " VALID UNTIL 'infinity'"
-	}
-	var statements []string
-	if words != "" {
-		statements = append(statements, fmt.Sprintf("%s role %s%s", verb, ident(r.Role), words))
-	}
-	for _, g := range r.missingGroups() {
-		statements = append(statements, fmt.Sprintf("grant %s to %s", ident(g), ident(r.Role)))
-	}
-	return statements, nil
-}
-
-// Destroy drops the role.
-func (r *Role) Destroy(ctx context.Context, env *module.Env) error {
-	if r.Keep {
-		env.Logf("role %s stays (keep)", r.Role)
-		return nil
-	}
-	s, err := r.session(env)
-	if err != nil {
-		return err
-	}
-	err = s.change(ctx, "drop role if exists "+ident(r.Role))
-	if state := stateOf(err); state == dependents || state == objectInUse {
-		return module.At("role", module.Explain(fmt.Errorf("drop role %s: %w", r.Role, err),
-			fmt.Sprintf("give its things away first (reassign owned by %s to …; drop owned by %[1]s; in every database), or set keep = true", ident(r.Role))))
-	}
-	return explain("role", err)
 }
