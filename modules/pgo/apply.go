@@ -19,13 +19,18 @@ func (c *Cluster) Apply(ctx context.Context, env *module.Env) error {
 	}
 	v := c.seen
 	if v.leaving() {
+		if p.names.resumes { // it keeps what it was to keep
+			if err := p.driver.remove(ctx, env, false, false); err != nil {
+				return c.locate(err)
+			}
+		}
 		if err := p.awaitGone(ctx, env, c, true, true); err != nil {
 			return err
 		}
 		v = &view{name: c.Name, names: &p.names}
 	}
 	if v.record == nil {
-		if err := c.create(ctx, env, p); err != nil {
+		if err := c.create(ctx, env, p, v); err != nil {
 			return err
 		}
 	} else if err := p.startAnew(ctx, env, v); err != nil {
@@ -50,16 +55,21 @@ func (c *Cluster) settle(ctx context.Context, env *module.Env, p *place, v *view
 		if v, err = c.await(ctx, env, p); err != nil {
 			return err
 		}
-		if diff, err := p.driver.diff(ctx, c, v); err != nil || len(diff) == 0 {
+		if diff, err := p.driver.diff(ctx, c, v); err != nil {
 			return c.locate(err)
+		} else if len(diff) == 0 {
+			return c.remember(ctx, env, p, v)
 		}
 	}
 	return fmt.Errorf("cluster %s does not come to what is asked for: see the plan for what still differs", c.Name)
 }
 
-func (c *Cluster) create(ctx context.Context, env *module.Env, p *place) error {
+func (c *Cluster) create(ctx context.Context, env *module.Env, p *place, v *view) error {
 	env.Phase(phaseRequest)
 	ctx, cancel := context.WithTimeout(ctx, c.limit(phaseRequest))
 	defer cancel()
+	if err := c.clear(ctx, env, p, v); err != nil {
+		return err
+	}
 	return c.locate(p.driver.create(ctx, env, c))
 }

@@ -109,9 +109,85 @@ func (a *api) remove(ctx context.Context, namespace, name string, backups, data 
 	return err
 }
 
+// once makes a call that is a GET and changes the world all the same: each
+// makes another replica, or takes one away. Go would send a GET again by itself
+// where a kept connection breaks, so this one gets a connection of its own.
+func (a *api) once(ctx context.Context, path string, out any) error {
+	a.http.CloseIdleConnections()
+	return a.call(ctx, http.MethodGet, path, nil, out)
+}
+
 // scale adds replicas.
 func (a *api) scale(ctx context.Context, namespace, name string, by int) error {
 	path := fmt.Sprintf("/clusters/scale/%s?replica-count=%d&resources-config=&storage-config=&node-label=&version=%s&ccp-image-tag=&service-type=&namespace=%s",
 		url.PathEscape(name), by, a.speaks, url.QueryEscape(namespace))
-	return a.call(ctx, http.MethodGet, path, nil, &struct{}{})
+	return a.once(ctx, path, &struct{}{})
+}
+
+// scaleDown takes one replica away, with its data. A Job does the work.
+func (a *api) scaleDown(ctx context.Context, namespace, name, replica string) error {
+	path := fmt.Sprintf("/scaledown/%s?version=%s&replica-name=%s&delete-data=true&namespace=%s",
+		url.PathEscape(name), a.speaks, url.QueryEscape(replica), url.QueryEscape(namespace))
+	var out struct{ Results []string }
+	if err := a.once(ctx, path, &out); err != nil {
+		return err
+	}
+	return told(out.Results, "deleted Pgreplica "+replica)
+}
+
+// failover has the operator hand the primary over to another Deployment.
+func (a *api) failover(ctx context.Context, namespace, name, deployment string) error {
+	in := struct{ Namespace, ClusterName, Target, ClientVersion string }{namespace, name, deployment, a.speaks}
+	var out struct{ Results []string }
+	if err := a.call(ctx, http.MethodPost, "/failover", in, &out); err != nil {
+		return err
+	}
+	return told(out.Results, "created Pgtask (failover) for cluster "+name)
+}
+
+// autofail lets Patroni fail over by itself, or not.
+func (a *api) autofail(ctx context.Context, namespace, name string, on bool) error {
+	in := struct {
+		Clustername []string
+
+		Selector, ClientVersion, Namespace string
+
+		AllFlag, Autofail bool
+	}{Clustername: []string{name}, ClientVersion: a.speaks, Namespace: namespace, Autofail: on}
+	var out struct{ Results []string }
+	if err := a.call(ctx, http.MethodPost, "/clustersupdate", in, &out); err != nil {
+		return err
+	}
+	return told(out.Results, "updated pgcluster "+name)
+}
+
+// schedule backs a cluster up again and again.
+func (a *api) schedule(ctx context.Context, namespace, name, kind, cron string) error {
+	in := struct {
+		ClusterName, Name, Namespace, Schedule, ScheduleType, Selector, PGBackRestType, BackrestStorageType string
+
+		PVCName, ScheduleOptions, StorageConfig, PolicyName, Database, Secret string
+	}{ClusterName: name, Namespace: namespace, Schedule: cron, ScheduleType: "pgbackrest", PGBackRestType: kind}
+	var out struct{ Results []string }
+	if err := a.call(ctx, http.MethodPost, "/schedule", in, &out); err != nil {
+		return err
+	}
+	return told(out.Results, "created schedule ")
+}
+
+// unschedule takes one schedule away.
+func (a *api) unschedule(ctx context.Context, namespace, schedule string) error {
+	in := struct{ Namespace, ScheduleName, ClusterName, Selector string }{Namespace: namespace, ScheduleName: schedule}
+	return a.call(ctx, http.MethodPost, "/scheduledelete", in, &struct{}{})
+}
+
+// told insists on the line that says that something was done: Code "ok" alone
+// is also the answer where nothing was.
+func told(results []string, line string) error {
+	for _, r := range results {
+		if strings.HasPrefix(r, line) {
+			return nil
+		}
+	}
+	return &Refusal{fmt.Sprintf("it does not say %q, but %q", strings.TrimSpace(line), strings.Join(results, "; "))}
 }

@@ -166,7 +166,7 @@ func TestApplyAsksOnceAndWaits(t *testing.T) {
 	o.answers(absent, early, early, initialized(t))
 	a.drop("pods", "hippo-rcan")
 	all, looks := a.kinds, 0
-	a.kinds = map[string][]object{}
+	a.kinds = map[string][]object{"pgtasks": {{"apiVersion": "crunchydata.com/v1", "kind": "Pgtask", "metadata": object{"name": "hippo-createcluster"}}}}
 	a.onLook = func(a *kubeAPI) {
 		if looks++; looks == 3 {
 			a.kinds = all
@@ -180,6 +180,7 @@ func TestApplyAsksOnceAndWaits(t *testing.T) {
 	require.Equal(t, module.Create, change.Action)
 	require.Equal(t, []string{phaseRequest, phaseDeployment, phaseInitialized}, phases)
 	require.Equal(t, []string{"pgtasks/hippo-createcluster"}, a.deleted, "a left-over task would keep the operator from making the cluster")
+	require.Equal(t, []module.Diff{{Path: "pgtask hippo-createcluster", Before: "left over", After: "removed: it would keep the operator from making the cluster"}}, change.Diff)
 	creates := 0
 	for _, asked := range o.asked {
 		if strings.HasPrefix(asked, "POST /clusters ") {
@@ -309,44 +310,6 @@ func TestPodsThatFailedBeforeTheRunStartAnew(t *testing.T) {
 	require.Equal(t, []string{"pods/" + name}, a.deleted)
 }
 
-func TestImageInPlaceIsRefusedAndDestroyIsNot(t *testing.T) {
-	_, ready, _ := shown(t)
-	var remove exchange
-	for _, e := range recorded(t, "rest-traffic.txt") {
-		if e.request == "POST /clustersdelete" && strings.Contains(e.body, "hippo") {
-			remove = e
-		}
-	}
-	o, a := newOperator(t, []exchange{remove}), hippoObjects(t)
-	o.answers(strings.ReplaceAll(ready, `"ccpimagetag":"latest"`, `"ccpimagetag":"old"`))
-	step := hippo(t, o, a, "keep_data = false\nkeep_backups = false")
-	change, _, err := step.Check()
-	require.NoError(t, err)
-	require.Equal(t, []module.Diff{{Path: "image", Before: "antdb-ha:old", After: "antdb-ha:latest"}}, change.Diff)
-	_, _, err = step.Apply()
-	requireAt(t, err, "image", "cannot be changed to antdb-ha:latest in place yet")
-
-	o.answers(ready, absent)
-	looks := 0
-	a.onLook = func(a *kubeAPI) {
-		if looks++; looks == 3 {
-			a.kinds = map[string][]object{}
-		}
-	}
-	require.NoError(t, step.Destroy())
-	require.Empty(t, o.unknown)
-}
-
-func TestRemovalThatFailsShowsWhatIsLeft(t *testing.T) {
-	_, ready, _ := shown(t)
-	o, a := newOperator(t, recorded(t, "rest-traffic.txt")), hippoObjects(t)
-	o.answers(ready)
-	a.kinds["jobs"] = append(a.kinds["jobs"], object{"metadata": object{"name": "hippo-rmdata-abcd", "labels": object{"vendor": "crunchydata"}}, "status": object{"failed": int64(1)}})
-	err := hippo(t, o, a, "").Destroy()
-	require.ErrorContains(t, err, "the operator's removal of cluster hippo failed")
-	require.Contains(t, strings.Join(evidence(t, err), "\n"), "left: Pgcluster hippo, Job hippo-rmdata-abcd, Deployment hippo")
-}
-
 func TestValidateKnowsTheRules(t *testing.T) {
 	for args, want := range map[string][2]string{
 		`name = "Bad_Name"`:                 {"name", "no name for a cluster"},
@@ -359,6 +322,13 @@ func TestValidateKnowsTheRules(t *testing.T) {
 		`node_label = "fast"`:               {"node_label", "KEY=VALUE"},
 		`labels = { "a b" = "c" }`:          {"labels", "label a b=c"},
 		`policies = ["a,b"]`:                {"policies", "no name of a policy"},
+
+		`deadlines = { nap = "1m" }`:                 {"deadlines", `no phase "nap"`},
+		`deadlines = { pull = "soon" }`:              {"deadlines", `"soon" is no length of time`},
+		"resources {\n cpu = \"much\"\n}":            {"resources", `cpu "much" is no quantity`},
+		`storage_size = "10 Gi"`:                     {"storage_size", "no quantity"},
+		`backup_schedule = { hourly = "0 * * * *" }`: {"backup_schedule", `"hourly" is no kind of backup`},
+		`backup_schedule = { full = "every day" }`:   {"backup_schedule", "cron's five fields"},
 	} {
 		if !strings.Contains(args, "name =") {
 			args += "\nname = \"hippo\""

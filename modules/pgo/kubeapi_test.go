@@ -22,7 +22,7 @@ import (
 type object = map[string]any
 
 // kubeAPI is a fake API server for states that a real one cannot be brought
-// into: it lists the objects it was given, by label, and serves logs. What a
+// into: it lists, patches and deletes the objects it was given, and serves logs. What a
 // healthy cluster looks like comes from a recording; the lab's tests run
 // against a real API server.
 type kubeAPI struct {
@@ -32,8 +32,11 @@ type kubeAPI struct {
 	kinds   map[string][]object // by plural
 	logs    string
 	deleted []string
-	looks   int // so far
+	patched []string // "deployments/hippo"
+	forbid  string   // beginning of a path that may not be touched
+	looks   int      // so far
 	onLook  func(a *kubeAPI)
+	onPatch func(a *kubeAPI, kind, name string)
 }
 
 // hippoObjects are the objects of the recorded cluster: a primary, a replica,
@@ -53,6 +56,14 @@ func hippoObjects(t *testing.T) *kubeAPI {
 	for _, o := range read("objects.json") {
 		if kind := plural[o["kind"].(string)]; kind != "" {
 			a.kinds[kind] = append(a.kinds[kind], o)
+		}
+	}
+	for _, d := range a.kinds["deployments"] { // recorded without their templates
+		for _, p := range a.kinds["pods"] {
+			if strings.HasPrefix(nameOf(p), nameOf(d)+"-") && p["metadata"].(object)["labels"].(object)["deployment-name"] == nameOf(d) {
+				containers, _, _ := unstructured.NestedSlice(p, "spec", "containers")
+				set(d, containers, "spec", "template", "spec", "containers")
+			}
 		}
 	}
 	return a
@@ -116,24 +127,98 @@ func (a *kubeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_, rest, ok := strings.Cut(r.URL.Path, "/namespaces/pgouser1/")
+	if strings.HasSuffix(r.URL.Path, "/nodes") {
+		rest, ok = "nodes", true
+	}
 	kind, name, _ := strings.Cut(rest, "/")
 	switch {
 	case !ok:
-		reply(w, http.StatusNotFound, object{"kind": "Status", "reason": "NotFound", "code": 404})
+		refuse(w, http.StatusNotFound, "NotFound")
+	case a.forbid != "" && strings.HasPrefix(r.Method+" "+rest, a.forbid):
+		refuse(w, http.StatusForbidden, "Forbidden")
 	case r.Method == http.MethodDelete:
-		a.deleted = append(a.deleted, rest)
-		reply(w, http.StatusNotFound, object{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404})
+		a.remove(w, kind, name, r.URL.Query().Get("labelSelector"))
 	case strings.HasSuffix(name, "/log"):
 		w.Header().Set("Content-Type", "text/plain")
 		_, _ = w.Write([]byte(a.logs))
-	case name != "":
-		if o := a.object(kind, name); o != nil {
-			reply(w, http.StatusOK, o)
+	case name != "" && a.object(kind, name) == nil:
+		refuse(w, http.StatusNotFound, "NotFound")
+	case r.Method == http.MethodPatch:
+		var patch object
+		if err := json.NewDecoder(r.Body).Decode(&patch); err != nil {
+			refuse(w, http.StatusBadRequest, "BadRequest")
 			return
 		}
-		reply(w, http.StatusNotFound, object{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404})
+		a.patched = append(a.patched, rest)
+		merge(a.object(kind, name), patch)
+		if a.onPatch != nil {
+			a.onPatch(a, kind, name)
+		}
+		reply(w, http.StatusOK, a.object(kind, name))
+	case name != "":
+		reply(w, http.StatusOK, a.object(kind, name))
 	default:
 		a.list(w, kind, r.URL.Query().Get("labelSelector"))
+	}
+}
+
+func refuse(w http.ResponseWriter, code int, reason string) {
+	reply(w, code, object{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code, "message": strings.ToLower(reason)})
+}
+
+// remove takes away one object, or those of a selector.
+func (a *kubeAPI) remove(w http.ResponseWriter, kind, name, selector string) {
+	wanted, err := labels.Parse(selector)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "BadRequest")
+		return
+	}
+	var kept []object
+	found := name == ""
+	for _, o := range a.kinds[kind] {
+		have, _, _ := unstructured.NestedStringMap(o, "metadata", "labels")
+		if nameOf(o) == name || name == "" && wanted.Matches(labels.Set(have)) {
+			a.deleted, found = append(a.deleted, kind+"/"+nameOf(o)), true
+			continue
+		}
+		kept = append(kept, o)
+	}
+	a.kinds[kind] = kept
+	if !found {
+		refuse(w, http.StatusNotFound, "NotFound")
+		return
+	}
+	reply(w, http.StatusOK, object{"kind": "Status", "apiVersion": "v1", "status": "Success"})
+}
+
+// merge applies a patch: null removes, and containers are known by name.
+func merge(to, patch object) {
+	for key, value := range patch {
+		have, inside := to[key].(object)
+		switch value := value.(type) {
+		case nil:
+			delete(to, key)
+		case object:
+			if !inside {
+				have = object{}
+				to[key] = have
+			}
+			merge(have, value)
+		case []any:
+			if list, ok := to[key].([]any); ok && key == "containers" {
+				for _, want := range value {
+					for _, c := range list {
+						if c.(object)["name"] == want.(object)["name"] {
+							merge(c.(object), want.(object))
+						}
+					}
+				}
+				continue
+			}
+			to[key] = value
+		default:
+			to[key] = value
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ type exchange struct {
 	header        http.Header
 	status        int
 	answer        string
+	then          func() // happens with the answer
 }
 
 // recorded reads a recording: ">>>" begins a request, "<<<" its answer, an empty
@@ -151,6 +152,9 @@ func (o *operator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		for name, values := range e.header {
 			w.Header()[name] = values
+		}
+		if e.then != nil {
+			e.then()
 		}
 		w.WriteHeader(e.status)
 		_, _ = io.WriteString(w, e.answer+"\n")

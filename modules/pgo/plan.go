@@ -50,7 +50,7 @@ func (c *Cluster) first(ctx context.Context, env *module.Env) (*place, *view, er
 		return nil, nil, c.locate(err)
 	}
 	p.guessed = false
-	return p, v, p.driver.lacks(c)
+	return p, v, module.Refuse(p.driver.lacks(c))
 }
 
 func (c *Cluster) reconsider(p *place, env *module.Env, other *otherVersion) error {
@@ -67,10 +67,10 @@ func (c *Cluster) reconsider(p *place, env *module.Env, other *otherVersion) err
 // Check compares without waiting.
 func (c *Cluster) Check(ctx context.Context, env *module.Env) (module.Change, error) {
 	p, v, err := c.first(ctx, env)
+	c.seen = v
 	if err != nil {
 		return module.NoChange, err
 	}
-	c.seen = v
 	change, err := c.wanted(ctx, p, v)
 	if err == nil && !change.Wanted() {
 		c.export(env, p, v)
@@ -86,7 +86,7 @@ func (c *Cluster) wanted(ctx context.Context, p *place, v *view) (module.Change,
 	case v.leaving():
 		return update(nil, "wait until the old %s is gone, then create it", c.Name)
 	case v.record == nil:
-		return module.Change{Action: module.Create, Summary: fmt.Sprintf("create %s (%s, %s)", c.Name, c.ref().plain(), count(c.Replicas, "replica"))}, nil
+		return c.creation(ctx, p, v)
 	}
 	diff, err := p.driver.diff(ctx, c, v)
 	if err != nil {
@@ -99,6 +99,17 @@ func (c *Cluster) wanted(ctx context.Context, p *place, v *view) (module.Change,
 		return update(nil, "wait for %s: %s", c.Name, v.describe(phase, c.Replicas))
 	}
 	return module.NoChange, nil
+}
+
+// creation is the change where there is no cluster: with what is left of an
+// earlier one, and what becomes of it.
+func (c *Cluster) creation(ctx context.Context, p *place, v *view) (module.Change, error) {
+	if err := c.sidecarsThere(ctx, p); err != nil {
+		return module.NoChange, err
+	}
+	left, err := c.leftovers(ctx, p, v)
+	return module.Change{Action: module.Create, Diff: shownLeftovers(left),
+		Summary: fmt.Sprintf("create %s (%s, %s)", c.Name, c.ref().plain(), count(c.Replicas, "replica"))}, err
 }
 
 // summary tells in a line what differs; the differences themselves stand below

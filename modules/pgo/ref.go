@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/adbsql/antdbctl/engine/module"
@@ -16,8 +17,10 @@ import (
 // imageRef is an image as the operator sees it.
 type imageRef struct{ prefix, name, tag string }
 
-func (c *Cluster) ref() imageRef {
-	path, tag := c.Image, "latest"
+func (c *Cluster) ref() imageRef { return refOf(c.Image) }
+
+func refOf(path string) imageRef {
+	tag := "latest"
 	slash := strings.LastIndexByte(path, '/')
 	if colon := strings.LastIndexByte(path, ':'); colon > slash {
 		path, tag = path[:colon], path[colon+1:]
@@ -70,7 +73,28 @@ func (c *Cluster) Validate() error {
 	case c.NodeLabel != "" && strings.Count(c.NodeLabel, "=") != 1:
 		return module.At("node_label", fmt.Errorf("%q is not of the form KEY=VALUE", c.NodeLabel))
 	}
-	return errors.Join(c.validateLabels(), c.validateDeadlines())
+	return errors.Join(c.validateLabels(), c.validateDeadlines(), c.validateSizes())
+}
+
+func (c *Cluster) validateSizes() error {
+	for _, q := range append(c.Resources.list(), setting{arg: "storage_size", value: c.StorageSize}, setting{arg: "backup_size", value: c.BackupSize}) {
+		if _, err := resource.ParseQuantity(q.value); err != nil && q.value != "" {
+			arg := q.arg
+			if q.name != "" {
+				arg = "resources"
+			}
+			return module.At(arg, fmt.Errorf("%s %q is no quantity such as 500m, 2 or 10Gi", q.arg, q.value))
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(c.BackupSchedule)) {
+		if kind != "full" && kind != "diff" && kind != "incr" {
+			return module.At("backup_schedule", fmt.Errorf("%q is no kind of backup: write full, diff or incr", kind))
+		}
+		if cron := c.BackupSchedule[kind]; len(strings.Fields(cron)) != 5 {
+			return module.At("backup_schedule", fmt.Errorf("%s: %q is not of cron's five fields: minute, hour, day of the month, month, day of the week", kind, cron))
+		}
+	}
+	return nil
 }
 
 func (c *Cluster) validateLabels() error {

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/adbsql/antdbctl/engine/module"
 )
 
@@ -18,6 +16,11 @@ func (c *Cluster) Destroy(ctx context.Context, env *module.Env) error {
 		return err
 	}
 	if c.seen == nil || !c.seen.leaving() || p.names.resumes {
+		if c.KeepData && c.seen != nil {
+			if err := c.remember(ctx, env, p, c.seen); err != nil {
+				env.Logf("the volumes that stay do not learn their engine: %v", err)
+			}
+		}
 		if err := p.driver.remove(ctx, env, c.KeepData, c.KeepBackups); err != nil {
 			return c.locate(err)
 		}
@@ -25,23 +28,33 @@ func (c *Cluster) Destroy(ctx context.Context, env *module.Env) error {
 	return p.awaitGone(ctx, env, c, c.KeepData, c.KeepBackups)
 }
 
-// awaitGone waits until nothing is left of a cluster but what was to be kept.
+// awaitGone waits until nothing is left of a cluster but what was to be kept:
+// the operator answers at once, drops its record soon, and goes on working.
 func (p *place) awaitGone(ctx context.Context, env *module.Env, c *Cluster, keepData, keepBackups bool) error {
 	env.Phase(phaseRemoval)
-	started, w := time.Now(), &watch{place: p, env: env}
+	started, w, swept := time.Now(), &watch{place: p, env: env}, false
 	for {
 		v, err := w.next(ctx, false)
 		if err != nil {
 			return p.interrupted(ctx, phaseRemoval, started, err)
 		}
-		left, err := p.leftovers(ctx, v, keepData, keepBackups)
+		left, err := p.leftBehind(ctx, v, keepData, keepBackups)
 		if err != nil || len(left) == 0 {
 			return err
 		}
-		job := v.removal()
-		broken := job != nil && failed(job)
-		if broken || time.Since(started) > c.limit(phaseRemoval) {
-			return p.stuck(ctx, broken, left, since(started))
+		broken, evidence := p.brokenRemoval(ctx, v)
+		if never, err := p.neverBegan(ctx); broken != nil && err == nil && never && !swept {
+			swept = true
+			if err := p.sweep(ctx, env, v, keepData, keepBackups); err != nil {
+				return err
+			}
+			continue
+		}
+		if broken == nil && time.Since(started) > c.limit(phaseRemoval) {
+			broken = module.At("deadlines", fmt.Errorf("cluster %s is not gone after %s", p.name, since(started)))
+		}
+		if broken != nil {
+			return p.stuck(broken, append([]string{"left: " + strings.Join(left, ", ")}, evidence...))
 		}
 		if err := w.rest(ctx); err != nil {
 			return p.interrupted(ctx, phaseRemoval, started, err)
@@ -49,31 +62,42 @@ func (p *place) awaitGone(ctx context.Context, env *module.Env, c *Cluster, keep
 	}
 }
 
-func (p *place) stuck(ctx context.Context, failed bool, left []string, after time.Duration) error {
-	err := fmt.Errorf("cluster %s is not gone after %s", p.name, after)
-	if failed {
-		err = fmt.Errorf("the operator's removal of cluster %s failed", p.name)
+// brokenRemoval tells that the operator's removal will not be over by itself.
+func (p *place) brokenRemoval(ctx context.Context, v *view) (broken error, evidence []string) {
+	job := v.removal()
+	if job == nil {
+		return nil, nil
 	}
-	evidence := []string{"left: " + strings.Join(left, ", ")}
-	pods, listErr := p.kube.Clientset().CoreV1().Pods(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: "pgrmdata=true"})
-	if listErr == nil {
-		for i := range pods.Items {
-			if p.names.removal != "" && strings.HasPrefix(pods.Items[i].Name, p.names.removal) {
-				evidence = append(evidence, p.kube.Evidence(ctx, &pods.Items[i])...)
-			}
+	for i := range v.pods {
+		pod := &v.pods[i]
+		if pod.Labels["job-name"] != job.Name {
+			continue
 		}
+		if bad := p.kube.Judge(ctx, pod); bad != nil && broken == nil {
+			broken = fmt.Errorf("the operator's removal of cluster %s cannot run: %w", p.name, bad)
+		}
+		evidence = append(evidence, p.kube.Evidence(ctx, pod)...)
 	}
+	if failed(job) {
+		broken = fmt.Errorf("the operator's removal of cluster %s failed", p.name)
+	}
+	return broken, evidence
+}
+
+// stuck explains a removal that does not come to an end.
+func (p *place) stuck(err error, evidence []string) error {
 	if !p.names.pgcluster {
 		return module.Explain(err, fmt.Sprintf("Kubernetes removes what the cluster owned, and a volume only after the pod that has it: "+
-			"look for pods that do not end (kubectl -n %s get pods -l %s) and for nodes that are away", p.namespace, p.names.own), evidence...)
+			"look for pods that do not end (kubectl -n %s get pods -l %s) and for nodes that are away; the operator must run to let go of its record",
+			p.namespace, p.names.own), evidence...)
 	}
-	return module.Explain(err, fmt.Sprintf("a cluster that Patroni never initialised must be cleaned by hand: "+
-		"kubectl -n %[1]s delete pgcluster %[2]s; kubectl -n %[1]s delete deploy,svc,job,cm,pgtask,pgreplica -l pg-cluster=%[2]s; "+
+	return module.Explain(err, fmt.Sprintf("see that its Job can run (image pgo-rmdata on the node, rights of the account pgo-target), delete the Job, and destroy again; "+
+		"or clean by hand: kubectl -n %[1]s delete pgcluster %[2]s; kubectl -n %[1]s delete deploy,svc,job,cm,pgtask,pgreplica -l pg-cluster=%[2]s; "+
 		"then secret,pvc of that label, if the data may go", p.namespace, p.name), evidence...)
 }
 
-// leftovers names what is there and should not be.
-func (p *place) leftovers(ctx context.Context, v *view, keepData, keepBackups bool) ([]string, error) {
+// leftBehind names what is there and should not be.
+func (p *place) leftBehind(ctx context.Context, v *view, keepData, keepBackups bool) ([]string, error) {
 	var left []string
 	if v.record != nil {
 		left = append(left, p.recordKind()+" "+p.name)
@@ -87,11 +111,11 @@ func (p *place) leftovers(ctx context.Context, v *view, keepData, keepBackups bo
 	if v.service != nil {
 		left = append(left, "Service "+p.names.service)
 	}
-	claims, err := p.kube.Clientset().CoreV1().PersistentVolumeClaims(p.namespace).List(ctx, p.selector())
+	claims, err := p.claimsOf(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list claims of cluster %s in %s: %w", p.name, p.namespace, err)
+		return nil, err
 	}
-	for _, claim := range claims.Items {
+	for _, claim := range claims {
 		if repo := p.names.repo(claim.Name); repo && !keepBackups || !repo && !keepData {
 			left = append(left, "PersistentVolumeClaim "+claim.Name)
 		}

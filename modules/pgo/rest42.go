@@ -8,10 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/adbsql/antdbctl/engine/module"
 )
 
@@ -65,22 +61,7 @@ func (d *rest42) record(ctx context.Context) (*record, error) {
 	return r, nil
 }
 
-func (d *rest42) diff(_ context.Context, c *Cluster, v *view) ([]module.Diff, error) {
-	var diff []module.Diff
-	if want := c.ref().plain(); v.record.image != want {
-		diff = append(diff, module.Diff{Path: "image", Before: v.record.image, After: want})
-	}
-	// Before the first backup the operator holds back replicas anyhow.
-	if have := len(v.record.replicas); have != c.Replicas && v.record.initialized {
-		diff = append(diff, module.Diff{Path: "replicas", Before: fmt.Sprint(have), After: fmt.Sprint(c.Replicas)})
-	}
-	return diff, nil
-}
-
 func (d *rest42) create(ctx context.Context, env *module.Env, c *Cluster) error {
-	if err := d.clearStaleTask(ctx, env); err != nil {
-		return err
-	}
 	workflow, err := d.api.create(ctx, c.request42(d.namespace, d.api.speaks))
 	if err == nil {
 		env.Logf("the operator makes cluster %s, workflow %s", c.Name, workflow)
@@ -103,47 +84,6 @@ func (c *Cluster) request42(namespace, version string) createRequest {
 	}
 }
 
-func (d *rest42) update(ctx context.Context, env *module.Env, c *Cluster, v *view, diff []module.Diff) error {
-	for _, change := range diff {
-		switch change.Path {
-		case "image":
-			return module.At("image", module.Explain(
-				fmt.Errorf("cluster %s runs %s, and its image cannot be changed to %s in place yet", c.Name, change.Before, change.After),
-				"write the image that it runs, or destroy the step and apply again: the data stays while keep_data is true"))
-		case "replicas":
-			have := len(v.record.replicas)
-			if have > c.Replicas {
-				return module.At("replicas", module.Explain(
-					fmt.Errorf("cluster %s has %s, not %d, and they are not taken away yet", c.Name, count(have, "replica"), c.Replicas),
-					"take one away by pgo scaledown "+c.Name+" --target=…, or write the number that it has"))
-			}
-			if err := d.api.scale(ctx, d.namespace, c.Name, c.Replicas-have); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 func (d *rest42) remove(ctx context.Context, _ *module.Env, keepData, keepBackups bool) error {
 	return d.api.remove(ctx, d.namespace, d.name, !keepBackups, !keepData)
-}
-
-// clearStaleTask removes the workflow record of an earlier cluster of that
-// name: with it there, the apiserver answers "ok", makes the Secrets, and no
-// cluster. Nothing else reads the record of a cluster that is gone.
-func (d *rest42) clearStaleTask(ctx context.Context, env *module.Env) error {
-	tasks := d.kube.Dynamic().Resource(schema.GroupVersionResource{Group: groupV4, Version: "v1", Resource: "pgtasks"}).Namespace(d.namespace)
-	err := tasks.Delete(ctx, d.names.workflow, metav1.DeleteOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil
-	case apierrors.IsForbidden(err):
-		env.Logf("cannot look for a left-over pgtask %s: %v", d.names.workflow, err)
-		return nil
-	case err != nil:
-		return fmt.Errorf("remove the left-over pgtask %s: %w", d.names.workflow, err)
-	}
-	env.Logf("removed the left-over pgtask %s", d.names.workflow)
-	return nil
 }

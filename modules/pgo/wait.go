@@ -62,6 +62,11 @@ func (c *Cluster) hopeless(ctx context.Context, p *place, v *view, phase string)
 	if err := c.foreignImage(v); err != nil {
 		return err
 	}
+	if j, ok := p.driver.(judge); ok {
+		if err := j.fault(ctx, v); err != nil {
+			return err
+		}
+	}
 	if err := p.crashed(ctx, v); err != nil {
 		return err
 	}
@@ -94,7 +99,7 @@ func (c *Cluster) foreignImage(v *view) error {
 		return nil
 	}
 	have := w.container(v.names.container)
-	if have == nil || familiar((&Cluster{Image: have.Image}).ref().prefix) == familiar(want.prefix) {
+	if have == nil || familiar(refOf(have.Image).prefix) == familiar(want.prefix) {
 		return nil
 	}
 	return module.At("image", module.Explain(
