@@ -41,7 +41,7 @@ func (a *postgresAPI) cluster(t *testing.T, namespace string) *kube.Cluster {
 	t.Helper()
 	server := httptest.NewServer(a)
 	t.Cleanup(server.Close)
-	c, err := kube.New(t.Context(), "lab", &rest.Config{Host: server.URL, QPS: 1000, Burst: 1000}, namespace)
+	c, err := kube.New(t.Context(), "lab", &rest.Config{Host: server.URL, QPS: 1000, Burst: 1000, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}, namespace)
 	require.NoError(t, err)
 	return c
 }
@@ -191,7 +191,8 @@ func (a *postgresAPI) play(m moment, spec object) {
 	o := a.find(plural, m.Name)
 	if o == nil {
 		cluster, _ := spec["metadata"].(object)["name"].(string)
-		o = object{"metadata": object{"name": m.Name, "uid": m.Name, "resourceVersion": "1", "labels": recordedLabels(m, cluster)}, "spec": object{}, "status": object{}}
+		o = object{"metadata": object{"name": m.Name, "uid": m.Name, "resourceVersion": "1", "labels": recordedLabels(m, cluster),
+			"ownerReferences": []any{object{"kind": "StatefulSet", "name": "of-a-controller", "controller": true}}}, "spec": object{}, "status": object{}}
 		a.kinds[plural] = append(a.kinds[plural], o)
 	}
 	switch m.Kind {
@@ -280,6 +281,7 @@ func playPod(o, change object) {
 }
 
 func playJob(o, change object) {
+	o["spec"] = object{"backoffLimit": 6} // as the recorded Jobs have it
 	status := o["status"].(object)
 	for _, count := range []string{"active", "succeeded", "failed"} {
 		if n, ok := change[count]; ok {

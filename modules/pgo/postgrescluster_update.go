@@ -1,7 +1,6 @@
 package pgo
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -237,18 +236,27 @@ func userWishes(c *Cluster, pc *postgresCluster) []wish {
 	return []wish{w}
 }
 
+// diff is asked by the plan: what cannot be changed is refused there.
 func (d *postgresDriver) diff(ctx context.Context, c *Cluster, _ *view) ([]module.Diff, error) {
 	_, pc, err := d.read(ctx)
 	if err != nil || pc == nil {
 		return nil, err
 	}
 	var all []module.Diff
+	var faults []error
 	for _, w := range wishes(c, pc) {
-		if !w.same {
-			all = append(all, module.Diff{Path: w.arg, Before: w.have, After: w.want})
+		switch {
+		case w.same:
+			continue
+		case w.put == nil:
+			faults = append(faults, module.At(w.arg, module.Explain(
+				fmt.Errorf("%s of cluster %s is %s and cannot become %s: %s", w.arg, d.name, w.have, w.want, w.reason), w.remedy)))
+		case w.arg == "image":
+			faults = append(faults, c.otherImage(w.have))
 		}
+		all = append(all, module.Diff{Path: w.arg, Before: w.have, After: w.want})
 	}
-	return all, nil
+	return all, errors.Join(faults...)
 }
 
 // update changes the PostgresCluster; the operator does the rest, a member at a
@@ -286,24 +294,17 @@ func (d *postgresDriver) update(ctx context.Context, env *module.Env, c *Cluster
 func mend(live map[string]any, all []wish) ([]byte, error) {
 	had, _ := live["spec"].(map[string]any)
 	var spec any = had
-	var faults []error
 	for _, w := range all {
-		switch {
-		case w.same:
-		case w.put == nil:
-			faults = append(faults, module.At(w.arg, module.Explain(fmt.Errorf("%s cannot be changed from %s to %s in place: %s", w.arg, cmp.Or(w.have, "nothing"), w.want, w.reason), w.remedy)))
-		default:
-			var change postgresSpec
-			w.put(&change)
-			fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&change)
-			if err != nil {
-				return nil, err
-			}
-			spec = overlay(spec, fields)
+		if w.same || w.put == nil {
+			continue
 		}
-	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+		var change postgresSpec
+		w.put(&change)
+		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&change)
+		if err != nil {
+			return nil, err
+		}
+		spec = overlay(spec, fields)
 	}
 	changed := map[string]any{}
 	for key, value := range spec.(map[string]any) {
