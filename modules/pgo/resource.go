@@ -43,7 +43,7 @@ func (d *resourceV4) record(ctx context.Context) (*record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read Pgcluster %s in %s: %w", d.name, d.namespace, err)
 	}
-	o := &pgcluster{}
+	o := &pgclusterObject{}
 	if err := runtimeInto(raw, o); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 // Pgcluster, which both of them change.
 type pgclusters struct {
 	*place
-	last *pgcluster // as it was when the record was read
+	last *pgclusterObject // as it was when the record was read
 }
 
 func (d *pgclusters) naming() naming {
@@ -26,7 +26,7 @@ func (d *pgclusters) naming() naming {
 }
 
 // beyond adds to the record what the resource itself does not say.
-func (d *pgclusters) beyond(ctx context.Context, o *pgcluster, r *record) error {
+func (d *pgclusters) beyond(ctx context.Context, o *pgclusterObject, r *record) error {
 	d.last = o
 	if r.initialized {
 		return nil
@@ -45,7 +45,7 @@ func (d *pgclusters) beyond(ctx context.Context, o *pgcluster, r *record) error 
 }
 
 // whyAsleep names the faults that the operator keeps to its log.
-func (d *pgclusters) whyAsleep(ctx context.Context, o *pgcluster, r *record) error {
+func (d *pgclusters) whyAsleep(ctx context.Context, o *pgclusterObject, r *record) error {
 	if o.Metadata.Annotations[currentPrimary] == "" {
 		r.problem = module.Explain(fmt.Errorf("Pgcluster %s has no annotation %s: the operator has seen it and makes nothing of it", d.name, currentPrimary),
 			"delete the Pgcluster, and apply again: this step writes the annotation")
@@ -107,7 +107,7 @@ func (c *Cluster) quantities() []quantity {
 	return []quantity{{"cpu", r.CPU, false}, {"memory", r.Memory, false}, {"cpu", r.CPULimit, true}, {"memory", r.MemoryLimit, true}}
 }
 
-func (o *pgcluster) quantities(limit bool) map[string]string {
+func (o *pgclusterObject) quantities(limit bool) map[string]string {
 	if limit {
 		return o.Spec.Limits
 	}

@@ -1,7 +1,7 @@
 package pgo
 
-// pgcluster is a Pgcluster of PGO 4.3 to 4.7, as far as it is read.
-type pgcluster struct {
+// pgclusterObject is a Pgcluster of PGO 4.3 to 4.7, as far as it is read.
+type pgclusterObject struct {
 	Metadata struct {
 		Labels, Annotations map[string]string
 		DeletionTimestamp   string
@@ -31,7 +31,7 @@ const currentPrimary = "current-primary"
 
 // record is what the operator has on record, without its replicas, which are
 // resources of their own.
-func (o *pgcluster) record(name string) *record {
+func (o *pgclusterObject) record(name string) *record {
 	names := namingV4(name)
 	r := &record{
 		state: o.Status.State, initialized: o.Status.State == "pgcluster Initialized", leaving: o.Metadata.DeletionTimestamp != "",
@@ -50,6 +50,6 @@ func (o *pgcluster) record(name string) *record {
 
 // asleep reports that the operator has seen the resource and made nothing of it.
 // It says "Processed" before it begins, and says no more where it fails.
-func (o *pgcluster) asleep() bool {
+func (o *pgclusterObject) asleep() bool {
 	return o.Status.State == "pgcluster Processed" && o.Spec.Status == ""
 }

@@ -73,7 +73,7 @@ func (a *api) show47(ctx context.Context, namespace, name string) (*found47, err
 // found47 is what /showclusters tells of one cluster: the resource itself, and
 // what the apiserver sees around it.
 type found47 struct {
-	Cluster  pgcluster `json:"cluster"`
+	Cluster  pgclusterObject `json:"cluster"`
 	Replicas []struct{ Name string }
 }
 

@@ -40,7 +40,19 @@ const (
 )
 
 // knock tries a login with a password. A wrong password is no error.
+//
+// For SCRAM the driver normalises passwords a little otherwise than the server
+// (it keeps compatibility forms, such as ligatures), so one that is refused is
+// tried again as the server has it.
 func (d door) knock(ctx context.Context, password secret.Value) (entry, error) {
+	e, err := d.try(ctx, password)
+	if plain := prepared(password.Reveal()); err == nil && !e.admitted && e.asked == authSASL && plain != password.Reveal() {
+		return d.try(ctx, secret.New(plain))
+	}
+	return e, err
+}
+
+func (d door) try(ctx context.Context, password secret.Value) (entry, error) {
 	cfg, err := pgconn.ParseConfig(strings.Join([]string{
 		"host=-", "port=5432", "database=postgres", "user=-", "password=-", "sslmode=prefer", "sslcert=''", "sslkey=''", "sslrootcert=''",
 		"passfile=/dev/null", "connect_timeout=15", "target_session_attrs=any", "application_name=antdbctl", "client_encoding=UTF8"}, " "))

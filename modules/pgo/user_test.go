@@ -1,0 +1,418 @@
+package pgo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/engine/module/moduletest"
+	"github.com/adbsql/antdbctl/engine/secret"
+)
+
+// TestUsersOnARealServer shares one server: each part begins with the same users.
+func TestUsersOnARealServer(t *testing.T) {
+	s := startServer(t)
+	for _, test := range []func(*testing.T, *server){
+		testVerifiersAreThoseOfTheServer,
+		testPasswordIsChangedByEachGeneration,
+		testRotationSurvivesAKillAnywhere,
+		testWorkThatIsDoneAndAnsweredWithAnErrorIsDone,
+		testSecretThatTheOperatorDidNotWriteIsWritten,
+		testOldClientLibraryOfTheApiserverIsExplained,
+		testDriftOfPostgresIsExplainedAndMended,
+		testPostgresIsChangedByTheApiserverAlone,
+		testUsersThatAreNotThere,
+		testScramIsKeptWhereTheServerWantsIt,
+		testExpiredPasswordIsValidAgain,
+		testALoginThatProvesNothingIsNoProof,
+		testNoPrimaryOrTwo,
+		testPasswordIsChangedByTheSecretOfPGO5,
+		testOperatorOfPGO5ThatDoesNotActIsNamed,
+		testCommandsHoldNoPassword,
+	} {
+		name := runtime.FuncForPC(reflect.ValueOf(test).Pointer()).Name()
+		t.Run(strings.TrimPrefix(name[strings.LastIndexByte(name, '.')+1:], "test"), func(t *testing.T) { test(t, s) })
+	}
+}
+
+func TestUserExampleFitsTheModule(t *testing.T) { moduletest.Example(t, module.Of[User]()) }
+
+func TestUserUpdateIsTheRecordedRequest(t *testing.T) {
+	o := newOperator(t, recorded(t, "rest-traffic.txt", "rest-traffic-errors.txt"))
+	a, err := o.client(t, nil)
+	require.NoError(t, err)
+	p := &userPlace{cluster: "hippo", namespace: "pgouser1", user: "testuser", password: secret.New("newPass22"), validDays: 30}
+	require.NoError(t, way42{api: a}.change(t.Context(), p, &userState{}))
+	require.Empty(t, o.unknown, "the request is the recorded one, to the byte")
+}
+
+// No update was recorded of 4.7; its fields are those of its source, in the
+// order in which the recorded /usercreate has those that both have.
+func TestUserUpdate47HasTheFieldsOfItsSource(t *testing.T) {
+	text, err := json.Marshal(updateUser47{ClientVersion: "4.7.10", Clusters: []string{"hippo47"}, Namespace: "pguser47", Username: "appuser", ManagedUser: true})
+	require.NoError(t, err)
+	require.Equal(t, `{"AllFlag":false,"ClientVersion":"4.7.10","Clusters":["hippo47"],"Expired":0,"ExpireUser":false,"LoginState":0,"ManagedUser":true,`+
+		`"Namespace":"pguser47","Password":"","PasswordAgeDays":0,"PasswordLength":0,"PasswordType":"","PasswordValidAlways":false,"RotatePassword":false,`+
+		`"Selector":"","SetSystemAccountPassword":false,"Username":"appuser"}`, string(text))
+	var create, update map[string]any
+	require.NoError(t, json.Unmarshal([]byte(recorded47(t, "create-user")[1].body), &create))
+	require.NoError(t, json.Unmarshal(text, &update))
+	for field, value := range create {
+		require.Contains(t, update, field)
+		require.Equal(t, value, update[field], field)
+	}
+}
+
+// The recorded answers of 4.7 about users: Code is "ok" in all of them.
+func TestErrorsOf47StandInTheResults(t *testing.T) {
+	p := &userPlace{cluster: "hippo47", namespace: "pguser47", user: "appuser", password: secret.New("x")}
+	want := []string{`primary pod not found for selector "pg-cluster=hippo47,role=master"`, "", "", `ERROR:  role "appuser" already exists`}
+	for i, e := range recorded47(t, "create-user") {
+		err := way47{api: oneAnswer(t, e.status, e.answer), minor: 7}.change(t.Context(), p, &userState{})
+		if want[i] == "" {
+			require.NoError(t, err)
+			continue
+		}
+		no := (*Refusal)(nil)
+		require.ErrorAs(t, err, &no)
+		require.Equal(t, want[i], no.Msg)
+		require.NotContains(t, fmt.Sprint(err), "PE<SB", "the password that was never set goes nowhere")
+	}
+	err := way47{api: oneAnswer(t, 200, `{"Results":[],"Code":"ok","Msg":""}`), minor: 7}.change(t.Context(), p, &userState{})
+	require.ErrorContains(t, err, "it changed no password of appuser, though it says ok")
+}
+
+// After a failover the Deployments may lack the label that 4.2 goes by.
+func TestOkWithoutResultsIsNoChange(t *testing.T) {
+	p := &userPlace{cluster: "hippo", user: "testuser", password: secret.New("x")}
+	err := way42{api: oneAnswer(t, 200, `{"Results":[],"Code":"ok","Msg":""}`)}.change(t.Context(), p, &userState{})
+	require.ErrorContains(t, err, "it changed no password of testuser, though it says ok")
+}
+
+func TestUserRules(t *testing.T) {
+	good := User{Cluster: "hippo", User: "app-1.x", Password: secret.New("x")}
+	require.NoError(t, good.Validate())
+	for arg, change := range map[string]func(*User){
+		"user":       func(u *User) { u.User = "primaryuser" },
+		"user ":      func(u *User) { u.User = "App" },
+		"user  ":     func(u *User) { u.User = "a_b" },
+		"password":   func(u *User) { u.Password = secret.New("") },
+		"valid_days": func(u *User) { u.ValidDays = -1 },
+	} {
+		u := good
+		change(&u)
+		requireAt(t, u.Validate(), strings.TrimSpace(arg), "")
+	}
+}
+
+func testVerifiersAreThoseOfTheServer(t *testing.T, s *server) {
+	w := newWorld(t, s, "4.2.1")
+	for _, password := range passwords {
+		verifier, err := scramOf(secret.New(password))
+		require.NoError(t, err)
+		require.True(t, verifies(verifier, secret.New(password)))
+		require.False(t, verifies(verifier, secret.New(password+"x")))
+		for _, v := range []secret.Value{verifier, md5Of("testuser", secret.New(password))} {
+			w.sql(t, "alter role testuser password '%s'", v.Reveal())
+			require.True(t, w.logsIn(t, "testuser", password), password)
+			require.False(t, w.logsIn(t, "testuser", password+"x"), password)
+		}
+	}
+	require.False(t, verifies(secret.New("md5abc"), secret.New("x")))
+	require.False(t, verifies(secret.New("SCRAM-SHA-256$x:y$z"), secret.New("x")))
+}
+
+// passwords are those that break quoting somewhere.
+var passwords = []string{"New1", `a'b"c\d`, "a/b&c<d>e", "密码 很长", "  blanks ", "per%cent$dollar`tick", "á ﬁ ²"}
+
+func testPasswordIsChangedByEachGeneration(t *testing.T, s *server) {
+	for name, g := range map[string]struct {
+		version string
+		rest    bool
+	}{"4.2 REST": {"4.2.1", true}, "4.7 REST": {"4.7.10", true}, "Pgcluster resource": {"4.7.10", false}} {
+		t.Run(name, func(t *testing.T) {
+			w, old := newWorld(t, s, g.version), "Old1"
+			for _, password := range passwords {
+				change, err := w.apply(t, w.user("testuser", password, g.rest))
+				require.NoError(t, err)
+				require.Contains(t, change.Summary, "change the password ("+name+")")
+				require.NotContains(t, fmt.Sprint(change), password)
+				w.agree(t, "testuser", password, old)
+				old = password
+			}
+			change, err := w.apply(t, w.user("testuser", old, g.rest))
+			require.NoError(t, err)
+			require.Equal(t, module.NoChange, change)
+			require.Equal(t, g.rest, len(w.asked) == len(passwords), "asked %d times", len(w.asked))
+			if name == "4.2 REST" {
+				require.Equal(t, forever, w.asked[0].PasswordAgeDays, "0 would end it today")
+			}
+		})
+	}
+}
+
+// A kill between the two writes, wherever they are: the next run mends it.
+func testRotationSurvivesAKillAnywhere(t *testing.T, s *server) {
+	for name, c := range map[string]struct {
+		version string
+		rest    bool
+		before  func(w *world)
+		summary string
+	}{
+		"4.2: database changed":                {"4.2.1", true, func(w *world) { w.dies = "after the database" }, "the Secret lags behind the database"},
+		"4.2: Secret deleted":                  {"4.2.1", true, func(w *world) { w.dies = "without the Secret" }, "the Secret lags behind the database"},
+		"4.7: database changed":                {"4.7.10", true, func(w *world) { w.dies = "after the database" }, "the Secret lags behind the database"},
+		"resource: database changed":           {"4.7.10", false, func(w *world) { w.refuse = func(string) int { return 500 } }, "the Secret lags behind the database"},
+		"resource: Secret changed by somebody": {"4.7.10", false, nil, "the database lags behind the Secret"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, s, c.version)
+			if c.before != nil {
+				c.before(w)
+				u := w.user("testuser", "New1", c.rest)
+				u.ApplyTimeout = 10 * time.Millisecond
+				_, err := w.apply(t, u)
+				require.Error(t, err)
+				require.NotEqual(t, "New1", w.kept(t, "testuser"), "they are apart now")
+				require.True(t, w.logsIn(t, "testuser", "New1"))
+			} else {
+				w.keep(userSecret("hippo-testuser-secret", "testuser", "New1"))
+			}
+			w.dies, w.refuse = "", nil
+			change, err := w.apply(t, w.user("testuser", "New1", c.rest))
+			require.NoError(t, err)
+			require.Contains(t, change.Summary, c.summary)
+			w.agree(t, "testuser", "New1", "Old1")
+			require.Equal(t, object{"pg-cluster": "hippo", "vendor": "crunchydata"}, w.find("secrets", "hippo-testuser-secret")["metadata"].(object)["labels"])
+		})
+	}
+}
+
+func testWorkThatIsDoneAndAnsweredWithAnErrorIsDone(t *testing.T, s *server) {
+	w := newWorld(t, s, "4.2.1")
+	w.event = true
+	var said []string
+	w.env.Logf = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	_, err := w.apply(t, w.user("testuser", "New1", true))
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(said, "\n"), "is changed, though the apiserver said: the PGO apiserver refuses: EVENT_ADDR not set")
+	w.agree(t, "testuser", "New1", "Old1")
+}
+
+func testSecretThatTheOperatorDidNotWriteIsWritten(t *testing.T, s *server) {
+	w := newWorld(t, s, "4.7.10")
+	w.warns = true
+	_, err := w.apply(t, w.user("testuser", "New1", true))
+	require.NoError(t, err)
+	w.agree(t, "testuser", "New1", "Old1")
+}
+
+func testOldClientLibraryOfTheApiserverIsExplained(t *testing.T, s *server) {
+	w := newWorld(t, s, "4.2.1")
+	w.sql(t, "set password_encryption = 'scram-sha-256'; alter role postgres password 'Root1'")
+	_, err := w.apply(t, w.user("testuser", "New1", true))
+	requireAt(t, err, "api", "unknown authentication response: 10")
+	require.Contains(t, remedyOf(t, err), "password_encryption")
+	require.True(t, w.logsIn(t, "testuser", "Old1"))
+}
+
+// Somebody changed postgres by SQL: every user call of 4.2 fails, until its
+// Secret has the password that is.
+func testDriftOfPostgresIsExplainedAndMended(t *testing.T, s *server) {
+	w := newWorld(t, s, "4.2.1")
+	w.sql(t, "alter role postgres password '%s'", md5Of("postgres", secret.New("Other1")).Reveal())
+	_, err := w.apply(t, w.user("testuser", "New1", true))
+	requireAt(t, err, "api", `password authentication failed for user "postgres"`)
+	require.Contains(t, remedyOf(t, err), "hippo-postgres-secret")
+
+	asked := len(w.asked)
+	change, err := w.apply(t, w.user("postgres", "Other1", true))
+	require.NoError(t, err)
+	require.Contains(t, change.Summary, "the Secret lags behind the database")
+	require.Len(t, w.asked, asked, "the apiserver could not log in")
+	w.agree(t, "postgres", "Other1", "Root1")
+	_, err = w.apply(t, w.user("testuser", "New1", true))
+	require.NoError(t, err)
+	w.agree(t, "testuser", "New1", "Old1")
+}
+
+func testPostgresIsChangedByTheApiserverAlone(t *testing.T, s *server) {
+	for _, version := range []string{"4.2.1", "4.7.10"} {
+		w := newWorld(t, s, version)
+		_, err := w.apply(t, w.user("postgres", "Root2", false))
+		requireAt(t, err, "user", "is not changed by SQL")
+		require.Equal(t, "Root1", w.kept(t, "postgres"))
+		_, err = w.apply(t, w.user("postgres", "Root2", true))
+		require.NoError(t, err)
+		w.agree(t, "postgres", "Root2", "Root1")
+	}
+}
+
+func testUsersThatAreNotThere(t *testing.T, s *server) {
+	for _, rest := range []bool{true, false} {
+		for _, version := range []string{"4.2.1", "4.7.10"} {
+			w := newWorld(t, s, version)
+			_, err := w.apply(t, w.user("nobody", "New1", rest))
+			requireAt(t, err, "user", `role "nobody" does not exist`)
+			require.Nil(t, w.find("secrets", "hippo-nobody-secret"))
+		}
+	}
+}
+
+func testScramIsKeptWhereTheServerWantsIt(t *testing.T, s *server) {
+	for name, rest := range map[string]bool{"4.7 REST": true, "resource": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, s, "4.7.10")
+			w.keep(userSecret("hippo-strict-secret", "strict", "Old1"))
+			_, err := w.apply(t, w.user("strict", "New1", rest))
+			require.NoError(t, err)
+			require.True(t, w.logsIn(t, "strict", "New1"))
+			require.Contains(t, w.sql(t, "select rolpassword from pg_authid where rolname = 'strict'"), "SCRAM-SHA-256$")
+		})
+	}
+	w := newWorld(t, s, "4.2.1")
+	w.keep(userSecret("hippo-strict-secret", "strict", "Old1"))
+	_, err := w.apply(t, w.user("strict", "New1", true))
+	require.ErrorContains(t, err, "PGO 4.2 keeps passwords as md5, and pg_hba wants scram-sha-256")
+}
+
+func testExpiredPasswordIsValidAgain(t *testing.T, s *server) {
+	for name, g := range map[string]struct {
+		version string
+		rest    bool
+	}{"4.2": {"4.2.1", true}, "4.7": {"4.7.10", true}, "resource": {"4.7.10", false}} {
+		w := newWorld(t, s, g.version)
+		w.sql(t, "alter role testuser valid until '2020-01-01'")
+		u := w.user("testuser", "Old1", g.rest)
+		u.ValidDays = 30
+		change, err := w.apply(t, u)
+		require.NoError(t, err, name)
+		require.Contains(t, change.Summary, "the database lags behind the Secret")
+		require.Equal(t, "t", w.sql(t, "select rolvaliduntil between now() + '28 days' and now() + '31 days' from pg_authid where rolname = 'testuser'"))
+	}
+}
+
+func testALoginThatProvesNothingIsNoProof(t *testing.T, s *server) {
+	w := newWorld(t, s, "4.2.1")
+	_, err := w.apply(t, w.user("open", "New1", true))
+	requireAt(t, err, "password", "lets everybody in from there (trust)")
+	_, err = w.apply(t, w.user("barred", "New1", true))
+	require.ErrorContains(t, err, "pg_hba.conf rejects connection")
+	require.ErrorContains(t, err, "SQLSTATE 28000")
+}
+
+func testNoPrimaryOrTwo(t *testing.T, s *server) {
+	w := newWorld(t, s, "4.2.1")
+	w.keep(readyPod("hippo-2", object{"pg-cluster": "hippo", "role": "master"}))
+	_, err := w.apply(t, w.user("testuser", "New1", true))
+	require.ErrorContains(t, err, "has 2 ready primaries")
+	require.Empty(t, w.asked)
+	w.objects = map[string]object{}
+	_, err = w.apply(t, w.user("testuser", "New1", true))
+	requireAt(t, err, "cluster", "there is no cluster hippo in pgouser1")
+}
+
+// brings is the operator of PGO 5 and 6: it brings the database after the Secret.
+func (w *world) brings(t *testing.T) {
+	w.version = "5"
+	w.put(object{"apiVersion": "postgres-operator.crunchydata.com/v1beta1", "kind": "PostgresCluster", "metadata": object{"name": "hippo", "namespace": "pgouser1"}})
+	w.drop("hippo-testuser-secret")
+	old := userSecret("hippo-pguser-testuser", "testuser", "Old1")
+	w.keep(old)
+	const prefix = "postgres-operator.crunchydata.com/"
+	w.keep(readyPod("hippo-1", object{prefix + "cluster": "hippo", prefix + "role": "master"}))
+	w.after = func(write string) {
+		if write == "PATCH secrets/hippo-pguser-testuser" {
+			s, err := readKept(context.Background(), w.env.Host.(*worldHost).Clientset(), "pgouser1", "hippo-pguser-testuser")
+			require.NoError(t, err)
+			w.set("testuser", s.verifier.Reveal(), "infinity")
+		}
+	}
+}
+
+func testPasswordIsChangedByTheSecretOfPGO5(t *testing.T, s *server) {
+	w := newWorld(t, s, "5")
+	w.brings(t)
+	old := "Old1"
+	for _, password := range passwords {
+		change, err := w.apply(t, w.user("testuser", password, false))
+		require.NoError(t, err)
+		require.Contains(t, change.Summary, "change the password (PostgresCluster)")
+		w.agree(t, "testuser", password, old)
+		old = password
+	}
+	// What somebody changed in the database comes back, and so does a Secret with
+	// a verifier of another password.
+	w.sql(t, "alter role testuser password '%s'", md5Of("testuser", secret.New("Hand1")).Reveal())
+	change, err := w.apply(t, w.user("testuser", old, false))
+	require.NoError(t, err)
+	require.Contains(t, change.Summary, "the database lags behind the Secret")
+	w.agree(t, "testuser", old, "Hand1")
+	w.keep(userSecret("hippo-pguser-testuser", "testuser", old))
+	change, err = w.apply(t, w.user("testuser", old, false))
+	require.NoError(t, err)
+	require.Contains(t, change.Summary, "the Secret lags behind the database")
+}
+
+func testOperatorOfPGO5ThatDoesNotActIsNamed(t *testing.T, s *server) {
+	w := newWorld(t, s, "5")
+	w.brings(t)
+	brings := w.after
+	w.after = nil
+	u := w.user("testuser", "New1", false)
+	u.ApplyTimeout = 50 * time.Millisecond
+	_, err := w.apply(t, u)
+	requireAt(t, err, "apply_timeout", "the operator has not brought the database after it")
+	require.True(t, w.logsIn(t, "testuser", "Old1"))
+	w.after = brings // the run was killed there; the next mends it
+	_, err = w.apply(t, w.user("testuser", "New1", false))
+	require.NoError(t, err)
+	w.agree(t, "testuser", "New1", "Old1")
+
+	_, err = w.apply(t, w.user("nobody", "New1", false))
+	requireAt(t, err, "user", "there is no Secret hippo-pguser-nobody")
+	u = w.user("testuser", "New1", false)
+	u.ValidDays = 3
+	_, err = w.apply(t, u)
+	requireAt(t, err, "valid_days", "knows no passwords that expire")
+}
+
+func testCommandsHoldNoPassword(t *testing.T, s *server) {
+	w := newWorld(t, s, "4.7.10")
+	var run []conn.Cmd
+	u := w.user("testuser", "New1", false)
+	u.container = func(context.Context, string) (conn.Runner, error) {
+		return runnerFunc(func(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
+			run = append(run, cmd)
+			return w.server.Run(ctx, cmd)
+		}), nil
+	}
+	_, err := w.apply(t, u)
+	require.NoError(t, err)
+	require.Len(t, run, 2)
+	for _, cmd := range run {
+		require.NotContains(t, fmt.Sprint(cmd.Args), "New1")
+		require.NotContains(t, fmt.Sprint(cmd.Args), "md5")
+	}
+}
+
+type runnerFunc func(ctx context.Context, cmd conn.Cmd) (conn.Result, error)
+
+func (f runnerFunc) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) { return f(ctx, cmd) }
+
+func remedyOf(t *testing.T, err error) string {
+	t.Helper()
+	e := (*module.Explained)(nil)
+	require.True(t, errors.As(err, &e), "%v", err)
+	return e.Remedy
+}
