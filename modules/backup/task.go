@@ -1,0 +1,117 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/adbsql/antdbctl/engine/module"
+)
+
+// task asks PGO 4 for a backup, as its apiserver does: the Pgtask and the Jobs
+// of the last one go, and a new Pgtask of the same name comes. first is for a
+// cluster that has no backup yet: its replicas wait for one with that mark.
+func (r *Run) task(ctx context.Context, env *module.Env, p *place, o *operator, first bool) error {
+	if p.vault == nil {
+		return fmt.Errorf("cluster %s has no repository pod: its operator makes no backups by pgBackRest", p.cluster)
+	}
+	name := "backrest-backup-" + p.cluster
+	pattern, err := p.objects(pgtasks).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		pattern, err = nil, nil
+	}
+	if err != nil {
+		return fmt.Errorf("read pgtask %s: %w", name, err)
+	}
+	if err := p.clearTask(ctx, name); err != nil {
+		return err
+	}
+	state, _, _ := unstructured.NestedString(o.record.Object, "status", "state")
+	task := r.newTask(p, o, pattern, first && state != "pgcluster Initialized")
+	made, err := p.objects(pgtasks).Create(ctx, task, metav1.CreateOptions{})
+	if err != nil {
+		return fmt.Errorf("create pgtask %s: %w", name, err)
+	}
+	env.Logf("created pgtask %s: %s", name, strings.Join(r.arguments(), " "))
+	return p.followJob(ctx, env, "pg-cluster="+p.cluster+",backrest-command=backup", func(jobs []batchv1.Job) *batchv1.Job {
+		for i := range jobs {
+			// Times have whole seconds; the Jobs before it are gone.
+			if jobs[i].Name == name && !jobs[i].CreationTimestamp.Before(new(made.GetCreationTimestamp())) {
+				return &jobs[i]
+			}
+		}
+		return nil
+	})
+}
+
+// clearTask deletes the traces of the last backup and waits until they are gone:
+// the operator passes over a Job that is there already.
+func (p *place) clearTask(ctx context.Context, name string) error {
+	if err := p.objects(pgtasks).Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete the last pgtask %s: %w", name, err)
+	}
+	jobs := p.kube.Clientset().BatchV1().Jobs(p.namespace)
+	foreground := metav1.DeletePropagationForeground
+	for {
+		_, err := jobs.Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		if err == nil {
+			err = jobs.Delete(ctx, name, metav1.DeleteOptions{PropagationPolicy: &foreground})
+		}
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("delete the last job %s: %w", name, err)
+		}
+		if err := pause(ctx); err != nil {
+			return errors.Join(err, fmt.Errorf("the last job %s does not go", name))
+		}
+	}
+}
+
+// newTask is the Pgtask. What the operator's version wants in it beside the
+// usual (4.7 an image prefix and a word on TLS) is taken over from the last one,
+// or from the cluster's record.
+func (r *Run) newTask(p *place, o *operator, pattern *unstructured.Unstructured, first bool) *unstructured.Unstructured {
+	name := "backrest-backup-" + p.cluster
+	parameters := map[string]any{"backrest-storage-type": ""}
+	if prefix, _, _ := unstructured.NestedString(o.record.Object, "spec", "ccpimageprefix"); prefix != "" {
+		parameters = map[string]any{"image-prefix": prefix, "backrest-s3-verify-tls": "true"}
+	}
+	if pattern != nil {
+		last, _, _ := unstructured.NestedStringMap(pattern.Object, "spec", "parameters")
+		for key, value := range last {
+			parameters[key] = value
+		}
+		delete(parameters, "pgha-backup-type")
+	}
+	for key, value := range map[string]string{
+		"backrest-command": "backup", "backrest-opts": strings.Join(r.arguments(), " "), "containername": "database",
+		"job-name": name, "pg-cluster": p.cluster, "podname": p.vault.Name,
+	} {
+		parameters[key] = value
+	}
+	if first {
+		parameters["pgha-backup-type"] = "bootstrap"
+	}
+	labels := map[string]any{"pg-cluster": p.cluster, "pgouser": o.record.GetLabels()["pgouser"]}
+	if id, ok := o.record.GetLabels()["pg-cluster-id"]; ok {
+		labels["pg-cluster-id"] = id
+	}
+	storage := map[string]any{}
+	for _, key := range []string{"accessmode", "matchLabels", "name", "size", "storageclass", "storagetype", "supplementalgroups"} {
+		storage[key] = ""
+	}
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "crunchydata.com/v1", "kind": "Pgtask",
+		"metadata": map[string]any{"name": name, "namespace": p.namespace, "labels": labels},
+		"spec": map[string]any{"name": name, "namespace": p.namespace, "parameters": parameters, "status": "",
+			"storagespec": storage, "tasktype": "backrest"},
+	}}
+}
