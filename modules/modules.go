@@ -7,6 +7,7 @@ import (
 	"github.com/adbsql/antdbctl/modules/host"
 	"github.com/adbsql/antdbctl/modules/image"
 	"github.com/adbsql/antdbctl/modules/k8s"
+	"github.com/adbsql/antdbctl/modules/patroni"
 	"github.com/adbsql/antdbctl/modules/pgo"
 	"github.com/adbsql/antdbctl/modules/sql"
 )
@@ -34,7 +35,11 @@ func Catalogue() *module.Registry {
 		module.Of[k8s.Logs](),
 		module.Of[k8s.Nodes](),
 		module.Of[k8s.Wait](),
+		module.Of[patroni.Config](),
+		module.Of[patroni.Status](),
+		module.Of[patroni.Switchover](),
 		module.Of[pgo.Cluster](),
+		module.Of[pgo.User](),
 		module.Of[sql.Database](),
 		module.Of[sql.Query](),
 		module.Of[sql.Role](),
