@@ -108,6 +108,11 @@ func (p *place) leftBehind(ctx context.Context, v *view, keepData, keepBackups b
 	for _, w := range v.workloads {
 		left = append(left, p.names.kind()+" "+w.name)
 	}
+	if p.names.sets { // nobody waits for their pods before the record goes
+		for i := range v.pods {
+			left = append(left, "Pod "+v.pods[i].Name)
+		}
+	}
 	if v.service != nil {
 		left = append(left, "Service "+p.names.service)
 	}
