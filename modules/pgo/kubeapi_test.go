@@ -126,6 +126,11 @@ func (a *kubeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusOK, object{"kind": "APIGroupList", "groups": groups})
 		return
 	}
+	if r.URL.Path == "/apis/"+groupV5 {
+		reply(w, http.StatusOK, object{"kind": "APIGroup", "apiVersion": "v1", "name": groupV5,
+			"versions": []object{{"groupVersion": groupV5 + "/v1beta1", "version": "v1beta1"}}})
+		return
+	}
 	_, rest, ok := strings.Cut(r.URL.Path, "/namespaces/pgouser1/")
 	if strings.HasSuffix(r.URL.Path, "/nodes") {
 		rest, ok = "nodes", true
@@ -240,7 +245,11 @@ func (a *kubeAPI) list(w http.ResponseWriter, kind, selector string) {
 			items = append(items, o)
 		}
 	}
-	reply(w, http.StatusOK, object{"items": items})
+	list := object{"items": items}
+	if strings.HasPrefix(kind, "pg") || strings.HasPrefix(kind, "postgres") { // what has no type of its own says its kind
+		list["kind"], list["apiVersion"] = "List", "v1"
+	}
+	reply(w, http.StatusOK, list)
 }
 
 func reply(w http.ResponseWriter, status int, body any) {

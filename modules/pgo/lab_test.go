@@ -2,6 +2,7 @@ package pgo
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -17,9 +18,9 @@ import (
 func TestLabClusterFromNothingToNothing(t *testing.T) {
 	t.Parallel()
 	l := openLab(t)
-	t.Cleanup(func() { l.sweep("modtest") })
+	t.Cleanup(func() { l.sweep("core-test") })
 	image, _ := l.images(t)
-	step := l.step(t, "name = \"modtest\"\nimage = %q\n"+labAPI, image)
+	step := l.step(t, "name = \"core-test\"\nimage = %q\n"+labAPI, image)
 	var seen []string
 	step.Env().Phase = func(name string) { t.Log("phase", name); seen = append(seen, name) }
 
@@ -29,7 +30,7 @@ func TestLabClusterFromNothingToNothing(t *testing.T) {
 	require.NotEmpty(t, out["service_ip"].AsString())
 	require.NotEmpty(t, out["node"].AsString())
 	require.Contains(t, out["image_id"].AsString(), "sha256:")
-	require.Equal(t, cty.StringVal("modtest-testuser-secret"), out["secrets"].Index(cty.StringVal("testuser")))
+	require.Equal(t, cty.StringVal("core-test-testuser-secret"), out["secrets"].Index(cty.StringVal("testuser")))
 
 	primary, err := conn.TargetFrom(out["primary"])
 	require.NoError(t, err)
@@ -40,13 +41,23 @@ func TestLabClusterFromNothingToNothing(t *testing.T) {
 	require.Equal(t, "f\n", res.Stdout)
 
 	t.Run("a replica is added", func(t *testing.T) {
-		l.step(t, "name = \"modtest\"\nimage = %q\nreplicas = 1\n"+labAPI, image).Converge(module.Update)
-		_, _, err := step.Apply()
-		requireAt(t, err, "replicas", "has 1 replica, not 0")
+		out := l.step(t, "name = \"core-test\"\nimage = %q\nreplicas = 1\n"+labAPI, image).Converge(module.Update).AsValueMap()
+		require.Equal(t, 1, out["standbys"].LengthInt())
+		require.Equal(t, 2, out["members"].LengthInt())
 	})
-	t.Run("another image is refused", func(t *testing.T) {
-		_, _, err := l.step(t, "name = \"modtest\"\nimage = \"crunchydata/antdb-ha:other\"\n"+labAPI).Apply()
-		requireAt(t, err, "image", "cannot be changed to antdb-ha:other in place yet")
+	t.Run("another image goes to the replica first", func(t *testing.T) {
+		newer := l.again(t, image)
+		roll := l.step(t, "name = \"core-test\"\nimage = %q\nreplicas = 1\nresources {\n  memory = \"96Mi\"\n}\n"+labAPI, newer)
+		var said []string
+		roll.Env().Logf = func(format string, args ...any) {
+			said = append(said, fmt.Sprintf(format, args...))
+			t.Logf(format, args...)
+		}
+		out := roll.Converge(module.Update)
+		require.Contains(t, strings.Join(said, "\n"), "the primary goes from core-test to core-test-")
+		primary, err := conn.TargetFrom(out.AsValueMap()["primary"])
+		require.NoError(t, err)
+		require.NotRegexp(t, "^core-test-[0-9a-f]{8,10}-", primary.Pod, "it stays where it went")
 	})
 	require.NoError(t, step.Destroy())
 	require.NoError(t, step.Destroy(), "destroying twice is no error")
@@ -58,10 +69,10 @@ func TestLabClusterFromNothingToNothing(t *testing.T) {
 func TestLabImageWithoutPgauditIsHopeless(t *testing.T) {
 	t.Parallel()
 	l := openLab(t)
-	t.Cleanup(func() { l.sweep("modbroken") })
+	t.Cleanup(func() { l.sweep("core-broken") })
 	_, image := l.images(t)
 	started := time.Now()
-	_, _, err := l.step(t, "name = \"modbroken\"\nimage = %q\n"+labAPI, image).Apply()
+	_, _, err := l.step(t, "name = \"core-broken\"\nimage = %q\n"+labAPI, image).Apply()
 	require.ErrorContains(t, err, "Patroni gave up bootstrapping it")
 	require.Contains(t, strings.Join(evidence(t, err), "\n"), `could not access file "pgaudit.so"`)
 	require.Less(t, time.Since(started), 3*time.Minute)
@@ -70,8 +81,8 @@ func TestLabImageWithoutPgauditIsHopeless(t *testing.T) {
 func TestLabMissingImageIsHopeless(t *testing.T) {
 	t.Parallel()
 	l := openLab(t)
-	t.Cleanup(func() { l.sweep("modnoimage") })
-	_, _, err := l.step(t, "name = \"modnoimage\"\nimage = \"crunchydata/antdb-ha:nosuch\"\n"+labAPI).Apply()
+	t.Cleanup(func() { l.sweep("core-noimage") })
+	_, _, err := l.step(t, "name = \"core-noimage\"\nimage = \"crunchydata/antdb-ha:nosuch\"\n"+labAPI).Apply()
 	require.ErrorContains(t, err, "ImagePull")
 	require.Contains(t, strings.Join(evidence(t, err), "\n"), "antdb-ha:nosuch")
 }
@@ -79,7 +90,7 @@ func TestLabMissingImageIsHopeless(t *testing.T) {
 func TestLabForeignNamespaceIsRefused(t *testing.T) {
 	t.Parallel()
 	l := openLab(t)
-	_, _, err := l.step(t, "name = \"modfar\"\nnamespace = \"default\"\nimage = \"crunchydata/antdb-ha:latest\"\n"+labAPI).Check()
+	_, _, err := l.step(t, "name = \"core-far\"\nnamespace = \"default\"\nimage = \"crunchydata/antdb-ha:latest\"\n"+labAPI).Check()
 	requireAt(t, err, "namespace", "namespace [default]")
 }
 
@@ -87,9 +98,9 @@ func TestLabForeignNamespaceIsRefused(t *testing.T) {
 func TestLabInterruptedRunIsResumed(t *testing.T) {
 	t.Parallel()
 	l := openLab(t)
-	t.Cleanup(func() { l.sweep("modresume") })
+	t.Cleanup(func() { l.sweep("core-resume") })
 	image, _ := l.images(t)
-	step := l.step(t, "name = \"modresume\"\nimage = %q\n"+labAPI, image)
+	step := l.step(t, "name = \"core-resume\"\nimage = %q\n"+labAPI, image)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	step.Env().Phase = func(name string) {
@@ -102,22 +113,22 @@ func TestLabInterruptedRunIsResumed(t *testing.T) {
 	require.NoError(t, err)
 	err = m.Apply(ctx, step.Env())
 	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorContains(t, err, "stopped waiting for cluster modresume at phase bootstrap")
+	require.ErrorContains(t, err, "stopped waiting for cluster core-resume at phase bootstrap")
 
 	change, _, err := step.Check()
 	require.NoError(t, err)
 	require.Equal(t, module.Update, change.Action)
-	require.Contains(t, change.Summary, "wait for modresume")
+	require.Contains(t, change.Summary, "wait for core-resume")
 	step.Env().Phase = func(string) {}
 	step.Converge(module.Update)
 
 	// Data that is kept is taken up again.
-	kept := l.step(t, "name = \"modresume\"\nimage = %q\n"+strings.ReplaceAll(labAPI, "= false", "= true"), image)
+	kept := l.step(t, "name = \"core-resume\"\nimage = %q\n"+strings.ReplaceAll(labAPI, "= false", "= true"), image)
 	require.NoError(t, kept.Destroy())
-	claim, err := l.cluster.Clientset().CoreV1().PersistentVolumeClaims(labNamespace).Get(t.Context(), "modresume", metav1.GetOptions{})
+	claim, err := l.cluster.Clientset().CoreV1().PersistentVolumeClaims(labNamespace).Get(t.Context(), "core-resume", metav1.GetOptions{})
 	require.NoError(t, err, "the data stays")
 	kept.Converge(module.Create)
-	again, err := l.cluster.Clientset().CoreV1().PersistentVolumeClaims(labNamespace).Get(t.Context(), "modresume", metav1.GetOptions{})
+	again, err := l.cluster.Clientset().CoreV1().PersistentVolumeClaims(labNamespace).Get(t.Context(), "core-resume", metav1.GetOptions{})
 	require.NoError(t, err)
 	require.Equal(t, claim.UID, again.UID)
 	require.NoError(t, step.Destroy())

@@ -99,6 +99,19 @@ func (l *lab) build(t *testing.T, dockerfile string, args ...string) string {
 	return ref
 }
 
+// again is the same image under another tag, on every node.
+func (l *lab) again(t *testing.T, image string) string {
+	t.Helper()
+	ref := image + "b"
+	l.docker(t, nil, "tag", image, ref)
+	nodes, err := l.cluster.Clientset().CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	for _, node := range nodes.Items {
+		l.docker(t, nil, "exec", node.Name, "ctr", "-n", "k8s.io", "images", "tag", "--force", "docker.io/"+image, "docker.io/"+ref)
+	}
+	return ref
+}
+
 func (l *lab) ship(t *testing.T, node string, refs ...string) {
 	t.Helper()
 	var missing []string
