@@ -67,7 +67,7 @@ func main() {
 func command(lab layout.Lab) *cobra.Command {
 	root := &cobra.Command{Use: "lab", Short: "A small real site on this machine", Long: manual, SilenceUsage: true, SilenceErrors: true}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(upCommand(lab), downCommand(lab), statusCommand(lab), sshCommand(lab), recycleCommand(lab), requireCommand(), fleetCommand(lab),
+	root.AddCommand(upCommand(lab), downCommand(lab), statusCommand(lab), sshCommand(lab), recycleCommand(lab), requireCommand(), operatorsCommand(lab), fleetCommand(lab),
 		printCommand(lab, "kubeconfig", "Print the path of the administrator's kubeconfig", lab.Kubeconfig()),
 		printCommand(lab, "site", "Print the path of the var-file that describes the lab to antdbctl", site.Path(lab)))
 	return root

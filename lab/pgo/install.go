@@ -90,7 +90,7 @@ func Install(ctx context.Context, config *rest.Config, opts Options) error {
 	if err != nil {
 		return err
 	}
-	return waitAvailable(ctx, kube, opts.Namespace)
+	return waitAvailable(ctx, kube, opts.Namespace, "postgres-operator")
 }
 
 var kinds = []struct{ Kind, Singular, Plural string }{
@@ -170,10 +170,10 @@ func ensureSecret(ctx context.Context, kube kubernetes.Interface, namespace, nam
 }
 
 // waitAvailable waits two minutes at most: the image is on the nodes, so there is nothing to pull.
-func waitAvailable(ctx context.Context, kube kubernetes.Interface, namespace string) error {
+func waitAvailable(ctx context.Context, kube kubernetes.Interface, namespace, name string) error {
 	var last *appsv1.Deployment
 	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
-		d, err := kube.AppsV1().Deployments(namespace).Get(ctx, "postgres-operator", metav1.GetOptions{})
+		d, err := kube.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return false, err
 		}
@@ -181,8 +181,8 @@ func waitAvailable(ctx context.Context, kube kubernetes.Interface, namespace str
 		return d.Status.ObservedGeneration >= d.Generation && d.Status.UpdatedReplicas == 1 && d.Status.AvailableReplicas == 1, nil
 	})
 	if err != nil && last != nil {
-		return fmt.Errorf("deployment %s/postgres-operator: %d of 1 pods available: %w",
-			namespace, last.Status.AvailableReplicas, err)
+		return fmt.Errorf("deployment %s/%s: %d of 1 pods available: %w",
+			namespace, name, last.Status.AvailableReplicas, err)
 	}
 	return err
 }

@@ -20,4 +20,10 @@ chown 26:0 /.ssh && chmod 770 /.ssh
 echo 'Include /.ssh/config' > /etc/ssh/ssh_config.d/pods.conf
 # settings of this pod come from its environment alone
 rm -f /etc/pgbackrest.conf
+# PGO 5 and 6 preload this from where Red Hat's systems have it
+library=$(compgen -G '/usr/lib/*/libnss_wrapper.so' | head -1 || true)
+[[ -z $library || -e /usr/lib64/libnss_wrapper.so ]] || ln -s "$library" /usr/lib64/libnss_wrapper.so
+# PGO 4.7 looks for the scripts elsewhere
+mkdir -p /opt/crunchy/bin/postgres-ha
+ln -s /opt/cpm/bin /opt/crunchy/bin/postgres-ha/health
 [[ -e /usr/local/bin/patroni ]] || ln -s "$(command -v patroni)" /usr/local/bin/patroni

@@ -119,3 +119,18 @@ func TestUpgradeGoesReplicasRepositoryPrimary(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, crv1.Completed, task.Spec.Status)
 }
+
+func TestScheduleIsAConfigMapForTheScheduler(t *testing.T) {
+	w := story(t)
+	ask := func() string {
+		return w.post("/schedule", `{"ClusterName":"hippo","Namespace":"pgouser1","Schedule":"0 1 * * *","ScheduleType":"pgbackrest","PGBackRestType":"full"}`).Body.String()
+	}
+	require.Contains(t, ask(), `{"Results":["created schedule hippo-pgbackrest-full for cluster hippo"],"Code":"ok"`)
+	require.Contains(t, ask(), `"Code":"error","Msg":"schedule hippo-pgbackrest-full already exists for cluster hippo"`)
+	list, err := w.server.Kube.CoreV1().ConfigMaps("pgouser1").List(t.Context(), metav1.ListOptions{LabelSelector: "crunchy-scheduler=true,pg-cluster=hippo"})
+	require.NoError(t, err)
+	require.Len(t, list.Items, 1)
+	require.Contains(t, list.Items[0].Data["hippo-pgbackrest-full"], `"schedule":"0 1 * * *"`)
+	require.Contains(t, w.post("/scheduledelete", `{"Namespace":"pgouser1","ScheduleName":"hippo-pgbackrest-full"}`).Body.String(), "deleted schedule hippo-pgbackrest-full")
+	require.Contains(t, ask(), "created schedule")
+}

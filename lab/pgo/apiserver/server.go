@@ -71,6 +71,8 @@ var routes = []route{
 	{"GET /failover/{name}", "CreateFailover", false, (*Server).queryFailover},
 	{"POST /backrestbackup", "CreateBackup", false, (*Server).createBackup},
 	{"GET /backrest/{name}", "ShowBackup", false, (*Server).showBackup},
+	{"POST /schedule", "CreateSchedule", false, (*Server).createSchedule},
+	{"POST /scheduledelete", "DeleteSchedule", false, (*Server).deleteSchedule},
 	{"GET /workflow/{id}", "ShowWorkflow", false, (*Server).showWorkflow},
 	{"POST /usershow", "ShowSecrets", false, (*Server).showUsers},
 	{"POST /usercreate", "CreateUser", false, (*Server).createUser},

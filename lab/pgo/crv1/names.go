@@ -23,6 +23,7 @@ const (
 	LabelCurrentPrimary = "current-primary"
 	LabelClusterID      = "pg-cluster-id"
 	LabelReplicaName    = "replica-name"
+	LabelScheduler      = "crunchy-scheduler"
 	LabelAutofail       = "autofail"
 	LabelCollect        = "crunchy_collect"
 	LabelBadger         = "crunchy-pgbadger"

@@ -17,23 +17,28 @@ import (
 	"k8s.io/client-go/tools/remotecommand"
 )
 
-// Exec runs a command in the container "database" of a pod.
+// Exec runs commands in pods.
 type Exec struct {
 	Config *rest.Config
 	Kube   kubernetes.Interface
 }
 
-// Run copies the command's output to out; a status above 0 is an error.
+// Run runs a command in the container "database" and copies its output to out; a status above 0 is an error.
 func (e Exec) Run(ctx context.Context, namespace, pod string, command []string, out io.Writer) error {
+	return e.RunIn(ctx, namespace, pod, "database", nil, out, command...)
+}
+
+// RunIn is Run in any container, with an input.
+func (e Exec) RunIn(ctx context.Context, namespace, pod, container string, stdin io.Reader, out io.Writer, command ...string) error {
 	request := e.Kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{
-			Container: "database", Command: command, Stdout: true, Stderr: true,
+			Container: container, Command: command, Stdin: stdin != nil, Stdout: true, Stderr: true,
 		}, scheme.ParameterCodec)
 	executor, err := remotecommand.NewSPDYExecutor(e.Config, "POST", request.URL())
 	if err != nil {
 		return fmt.Errorf("exec in pod %s: %w", pod, err)
 	}
-	return executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: out, Stderr: out})
+	return executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: stdin, Stdout: out, Stderr: out})
 }
 
 // Backrest is one pgBackRest command, run in the repository pod against the primary at Host.
@@ -79,4 +84,24 @@ func (b Backrest) awaitRepository(ctx context.Context, kube kubernetes.Interface
 		return fmt.Errorf("pgbackrest %s: %w", b.Command, err)
 	}
 	return nil
+}
+
+// RepoBackup is the backup of PGO 5 and 6: one command in the container of the repository's pod.
+type RepoBackup struct {
+	Namespace, Selector, Container string
+	Command, Options               string
+}
+
+// Run succeeds when pgBackRest does. An immediate checkpoint is asked for, so it takes seconds.
+func (b RepoBackup) Run(ctx context.Context, e Exec, out io.Writer) error {
+	pods, err := e.Kube.CoreV1().Pods(b.Namespace).List(ctx, metav1.ListOptions{LabelSelector: b.Selector})
+	if err != nil {
+		return err
+	}
+	if len(pods.Items) != 1 {
+		return fmt.Errorf("%d pods are the repository's, by %s", len(pods.Items), b.Selector)
+	}
+	command := append([]string{"pgbackrest", b.Command, "--log-level-console=info", "--start-fast"}, strings.Fields(b.Options)...)
+	fmt.Fprintf(out, "in pod %s: %s\n", pods.Items[0].Name, strings.Join(command, " "))
+	return e.RunIn(ctx, b.Namespace, pods.Items[0].Name, b.Container, nil, out, command...)
 }

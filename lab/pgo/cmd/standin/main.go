@@ -7,19 +7,23 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/adbsql/antdbctl/lab/pgo/apiserver"
+	"github.com/adbsql/antdbctl/lab/pgo/dns"
 	"github.com/adbsql/antdbctl/lab/pgo/jobs"
 	"github.com/adbsql/antdbctl/lab/pgo/operator"
+	"github.com/adbsql/antdbctl/lab/pgo/postgrescluster"
 	"github.com/adbsql/antdbctl/lab/pgo/settings"
 )
 
@@ -55,7 +59,7 @@ func connect() (clients, error) {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("usage: standin apiserver|operator|backrest|rmdata")
+		return fmt.Errorf("usage: standin apiserver|operator|backrest|rmdata|postgrescluster|exec-backup")
 	}
 	c, err := connect()
 	if err != nil {
@@ -77,6 +81,13 @@ func run(ctx context.Context, args []string) error {
 		return backrest(ctx, c)
 	case "rmdata":
 		return remove(ctx, c)
+	case "postgrescluster":
+		return reconcile(ctx, c, logger)
+	case "exec-backup":
+		return jobs.RepoBackup{
+			Namespace: os.Getenv("NAMESPACE"), Selector: os.Getenv("SELECTOR"), Container: os.Getenv("CONTAINER"),
+			Command: os.Getenv("COMMAND"), Options: os.Getenv("COMMAND_OPTS"),
+		}.Run(ctx, jobs.Exec{Config: c.config, Kube: c.kube}, os.Stdout)
 	}
 	return fmt.Errorf("unknown role %q", args[0])
 }
@@ -122,4 +133,29 @@ func remove(ctx context.Context, c clients) error {
 		Data: os.Getenv("REMOVE_DATA") == "true", Backups: os.Getenv("REMOVE_BACKUP") == "true",
 		Replica: os.Getenv("REPLICA_NAME"), Panic: os.Getenv("PANIC") == "true",
 	}.Run(ctx)
+}
+
+// reconcile is the operator of PGO 5 and 6, and the name server of its pods.
+func reconcile(ctx context.Context, c clients, logger *log.Logger) error {
+	names, err := c.kube.CoreV1().Services(os.Getenv("PGO_NAMESPACE")).Get(ctx, "pgo-dns", metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("find the name server's address: %w", err)
+	}
+	connection, err := net.ListenPacket("udp", ":5353")
+	if err != nil {
+		return err
+	}
+	go func() {
+		if err := (dns.Server{Kube: c.kube, Log: logger}).Serve(ctx, connection); err != nil {
+			logger.Printf("name server: %v", err)
+		}
+	}()
+	r := &postgrescluster.Reconciler{
+		Kube: c.kube, Dynamic: c.dynamic, Apply: postgrescluster.Applier(c.dynamic),
+		Exec:     jobs.Exec{Config: c.config, Kube: c.kube}.RunIn,
+		OwnImage: os.Getenv("STANDIN_IMAGE"), DNS: names.Spec.ClusterIP, Six: os.Getenv("PGO_VERSION") >= "6",
+		Now: time.Now, Log: logger,
+	}
+	r.Run(ctx, time.Second)
+	return nil
 }
