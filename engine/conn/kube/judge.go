@@ -159,7 +159,7 @@ func judgeEvents(events []corev1.Event) *Hopeless {
 	times := map[string]int32{}
 	for _, e := range events {
 		remedy, known := stuckRemedies[e.Reason]
-		if !known {
+		if !known || strings.Contains(e.Message, "failed to sync") { // a busy kubelet that has not read it yet, once for each volume
 			continue
 		}
 		if times[e.Reason] += max(1, e.Count); times[e.Reason] > maxCrashes {

@@ -63,6 +63,9 @@ func TestAPodThatNeverStartsIsJudgedByRepeatedEvents(t *testing.T) {
 	mount.Count = maxCrashes + 1
 	require.Nil(t, Judge(pod(time.Second, creating), []corev1.Event{mount}, noon))
 	require.EqualError(t, Judge(pod(time.Minute, creating), []corev1.Event{mount}, noon), `pod antdb-1: FailedMount: secret "pki" not found`)
+
+	busy := corev1.Event{Reason: "FailedMount", Message: `MountVolume.SetUp failed for volume "root" : failed to sync secret cache: timed out waiting for the condition`, Count: 2}
+	require.Nil(t, Judge(pod(time.Minute, creating), []corev1.Event{busy, busy, busy}, noon), "the kubelet is slow, once for each volume")
 }
 
 func TestAFailedPodNamesTheContainerThatEndedIt(t *testing.T) {
