@@ -3,6 +3,7 @@ package modules
 
 import (
 	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/modules/backup"
 	"github.com/adbsql/antdbctl/modules/container"
 	"github.com/adbsql/antdbctl/modules/host"
 	"github.com/adbsql/antdbctl/modules/image"
@@ -15,6 +16,8 @@ import (
 // Catalogue lists the modules that come with antdbctl.
 func Catalogue() *module.Registry {
 	return module.NewRegistry(
+		module.Of[backup.Check](),
+		module.Of[backup.Run](),
 		module.Of[container.Exec](),
 		module.Of[host.Command](),
 		module.Of[host.Directory](),
@@ -41,7 +44,10 @@ func Catalogue() *module.Registry {
 		module.Of[pgo.Cluster](),
 		module.Of[pgo.User](),
 		module.Of[sql.Database](),
+		module.Of[sql.Extension](),
+		module.Of[sql.Grant](),
 		module.Of[sql.Query](),
 		module.Of[sql.Role](),
+		module.Of[sql.Vantage](),
 	)
 }
