@@ -87,6 +87,17 @@ func siteIn(ctx context.Context, h conn.Host, namespace, address string) (*site,
 	return s, nil
 }
 
+// image is what a container of the pod was told to run; "" is its only or
+// first container.
+func (s *site) image(container string) string {
+	for _, c := range s.pod.Spec.Containers {
+		if container == "" || c.Name == container {
+			return c.Image
+		}
+	}
+	return ""
+}
+
 // kept is the Secret in which an operator tells a user's password.
 type kept struct {
 	name   string // "namespace/name"

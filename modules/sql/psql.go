@@ -88,7 +88,7 @@ func (p *psql) plain() string {
 // processes.
 func (p *psql) cmd(stdin io.Reader, readOnly bool) conn.Cmd {
 	args := []string{"psql", "-X", "-q", "-A", "-t", "-z", "-0", "-w",
-		"-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-d", cmp.Or(p.database, "postgres")}
+		"-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose"}
 	if p.host != "" {
 		args = append(args, "-h", p.host)
 	}
@@ -99,6 +99,7 @@ func (p *psql) cmd(stdin io.Reader, readOnly bool) conn.Cmd {
 		args = append(args, "-U", p.user)
 	}
 	vars := map[string]secret.Value{
+		"PGDATABASE":       secret.New(cmp.Or(p.database, "postgres")), // an argument with "=" in it would be more than a name
 		"PGCLIENTENCODING": secret.New("UTF8"), "PGAPPNAME": secret.New("antdbctl"), "PGDATESTYLE": secret.New(dateStyle),
 	}
 	if !p.password.IsZero() {

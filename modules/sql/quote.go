@@ -28,6 +28,11 @@ func literals(texts []string) string {
 	return strings.Join(quoted, ", ")
 }
 
+// textArray writes a list of texts, which may be empty.
+func textArray(texts []string) string {
+	return "array[" + literals(texts) + "]::text[]"
+}
+
 // single makes sure that text is one SQL statement and gives it without its
 // closing semicolon. A second statement, or a command of the psql shell, would
 // run outside of what the caller wrapped around the first.

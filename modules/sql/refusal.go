@@ -57,6 +57,16 @@ var refusals = []refusal{
 		remedy: "the server is starting or recovers from a crash: its log tells how far it is; retry = … repeats the step", starting: true},
 }
 
+// noSuchDatabase reports that a login failed for want of its database.
+func noSuchDatabase(err error) bool {
+	arg := (*module.ArgError)(nil)
+	if !errors.As(err, &arg) || arg.Arg != "database" {
+		return false
+	}
+	r := known(stateOf(err), err.Error())
+	return r != nil && r.state == noDatabase
+}
+
 // known finds what a server meant by a state, which may be missing, and a text,
 // which may be in a language that is not among these; nil for what is new.
 func known(state, text string) *refusal {

@@ -39,7 +39,7 @@ host all open 127.0.0.1/32 trust
 host all all 127.0.0.1/32 md5
 `
 
-func startServer(t *testing.T) *server {
+func startServer(t *testing.T, settings ...string) *server {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs a PostgreSQL server")
@@ -63,8 +63,8 @@ func startServer(t *testing.T) *server {
 	s.as(t, "postgres", filepath.Join(bin, "initdb"), "--no-sync", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D", data)
 	require.NoError(t, os.WriteFile(filepath.Join(data, "pg_hba.conf"), []byte(authentication), 0o600))
 
-	postmaster := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-p", strconv.Itoa(s.port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "log_statement=all")
+	postmaster := exec.Command(filepath.Join(bin, "postgres"), append([]string{"-D", data, "-k", dir, "-p", strconv.Itoa(s.port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "log_statement=all"}, settings...)...)
 	log, err := os.Create(s.logFile())
 	require.NoError(t, err)
 	postmaster.Stdout, postmaster.Stderr = log, log
@@ -109,8 +109,19 @@ func (s *server) as(t *testing.T, who string, args ...string) string {
 // sql does something behind the modules' back.
 func (s *server) sql(t *testing.T, statement string) string {
 	t.Helper()
+	return s.in(t, "postgres", statement)
+}
+
+// in does it in another database.
+func (s *server) in(t *testing.T, database, statement string) string {
+	t.Helper()
 	return strings.TrimSpace(s.as(t, "postgres", "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
-		"-h", s.dir, "-p", strconv.Itoa(s.port), "-c", statement))
+		"-h", s.dir, "-p", strconv.Itoa(s.port), "-d", "dbname="+conninfo(database), "-c", statement))
+}
+
+// conninfo quotes a value of a connection string.
+func conninfo(value string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
 }
 
 // socket is this machine with PGHOST set, as containers of the HA image have

@@ -36,6 +36,16 @@ func (t *table) at(row int, name string) string {
 	return ""
 }
 
+// lookup is the text of a column in the first row; false for null.
+func (t *table) lookup(name string) (string, bool) {
+	for i, c := range t.columns {
+		if c.name == name && len(t.rows) > 0 {
+			return t.rows[0][i].text, !t.rows[0][i].null
+		}
+	}
+	return "", false
+}
+
 // readTable reads psql's unaligned output: name and type of each column in
 // head, the rows in body, every field ended by a zero byte.
 func readTable(head, body, null string) (*table, error) {
