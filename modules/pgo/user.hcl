@@ -1,8 +1,10 @@
-step "pgo.user" "app" {
+secret "testuser" { env = "ANTDB_TESTUSER_PASSWORD" }
+
+step "pgo.user" "testuser" {
   on       = target.lab
-  cluster  = "antdb"
+  cluster  = step.cluster.name
   user     = "testuser"
-  password = secret.app_password
+  password = secret.testuser
 
   api {
     ca           = "${var.pgo_certs}/ca.crt"
@@ -12,4 +14,4 @@ step "pgo.user" "app" {
   }
 }
 
-output "secret" { value = step.app.secret }
+output "secret" { value = step.testuser.secret }
