@@ -156,8 +156,17 @@ func (t *Text) printEnd(run string, f event.RunFinished) {
 		t.printf("\n%s · %s · run %s  %s\n", t.good(t.tally(n)), seconds(f.Seconds), run, t.dim("(antdbctl show "+run+")"))
 	}
 	for _, o := range f.Outputs {
-		t.printf("  %s = %v\n", o.Name, o.Value)
+		t.printf("  %s = %s\n", o.Name, block(fmt.Sprint(o.Value)))
 	}
+}
+
+// block puts a text of several lines, such as a table, below what it belongs to.
+func block(text string) string {
+	text = strings.TrimRight(text, "\n")
+	if !strings.Contains(text, "\n") {
+		return text
+	}
+	return "\n    " + strings.ReplaceAll(text, "\n", "\n    ")
 }
 
 // tally lists counts, what matters first.
