@@ -51,6 +51,9 @@ type postgresSpec struct {
 	Backups         *postgresBackups  `json:"backups,omitempty"`
 	Patroni         *postgresPatroni  `json:"patroni,omitempty"`
 	Service         *postgresService  `json:"service,omitempty"`
+
+	Paused   *bool `json:"paused,omitempty"`   // the operator leaves the cluster alone
+	Shutdown *bool `json:"shutdown,omitempty"` // no member runs
 }
 
 type postgresMeta struct {

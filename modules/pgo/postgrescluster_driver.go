@@ -24,13 +24,14 @@ import (
 // is said in PostgresClusters.
 type postgresDriver struct {
 	*place
-	version string        // of the resource, once it is known
-	stalled time.Duration // how long the operator may leave alone what is to go
+	version string           // of the resource, once it is known
+	seen    *postgresCluster // by the last record
+	stalled time.Duration    // how long the operator may leave alone what is to go
 }
 
 func newPostgresCluster(p *place) driver { return &postgresDriver{place: p, stalled: time.Minute} }
 
-func (d *postgresDriver) generation() string { return "PGO 5 (PostgresCluster)" }
+func (d *postgresDriver) generation() string { return "PGO 5 or 6 (PostgresCluster)" }
 
 func (d *postgresDriver) naming() naming {
 	return naming{
@@ -101,14 +102,14 @@ func (d *postgresDriver) read(ctx context.Context) (*unstructured.Unstructured, 
 
 func (d *postgresDriver) record(ctx context.Context) (*record, error) {
 	_, pc, err := d.read(ctx)
-	if err != nil || pc == nil {
+	if d.seen = pc; err != nil || pc == nil {
 		return nil, err
 	}
 	serving := pc.serving()
 	r := &record{
 		serving: &serving,
 		state:   pc.word(), initialized: pc.backedUp(), stanza: pc.stanza(), backup: pc.backedUp(),
-		pending: !pc.observed(), leaving: pc.DeletionTimestamp != nil,
+		pending: !pc.observed(), leaving: pc.DeletionTimestamp != nil, problem: pc.problem(),
 		image: pc.Spec.Image, secrets: map[string]string{},
 	}
 	if pc.Spec.Metadata != nil {

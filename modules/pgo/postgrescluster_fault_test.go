@@ -95,6 +95,20 @@ func TestPostgresClusterWhoseBackupCannotStartIsHopeless(t *testing.T) {
 	require.ErrorContains(t, hopelessNow(t, p, c), "the first backup has failed 3 times (Job hippo6-backup-c895)")
 }
 
+func TestPostgresClusterThatMustNotRunIsNotWaitedFor(t *testing.T) {
+	a := newPostgresAPI()
+	cr := postgresYAML(t, "pgo-6.0.3/postgrescluster-final.yaml")
+	a.kinds["postgresclusters"] = []object{cr}
+	p, _ := postgresPlace(t, a, "pguser6", "hippo6")
+	c := &Cluster{Name: "hippo6", Image: "x", at: p}
+	set(cr, true, "spec", "paused")
+	require.NoError(t, hopelessNow(t, p, c), "what the operator has done stays done")
+	set(cr, int64(7), "metadata", "generation")
+	require.ErrorContains(t, hopelessNow(t, p, c), "told to leave cluster hippo6 alone")
+	set(cr, true, "spec", "shutdown")
+	require.ErrorContains(t, hopelessNow(t, p, c), "cluster hippo6 is shut down")
+}
+
 func TestPostgresClusterThatNobodyTakesAwayIsExplained(t *testing.T) {
 	a := newPostgresAPI()
 	cr := postgresYAML(t, "pgo-5.8.9/postgrescluster-final.yaml")

@@ -36,7 +36,7 @@ func TestPostgresClusterFromNothingToNothing(t *testing.T) {
 	out := step.Converge(module.Create).AsValueMap()
 	require.Equal(t, cty.MapVal(map[string]cty.Value{"appuser": cty.StringVal("hippo6-pguser-appuser")}), out["secrets"])
 	require.Equal(t, "appdb", out["database"].AsString())
-	require.Equal(t, "PGO 5 (PostgresCluster)", out["operator"].AsString())
+	require.Equal(t, "PGO 5 or 6 (PostgresCluster)", out["operator"].AsString())
 	require.Equal(t, "10.88.0.76", out["pod_ip"].AsString())
 	require.NotEmpty(t, out["service_ip"].AsString())
 	primary, err := conn.TargetFrom(out["primary"])

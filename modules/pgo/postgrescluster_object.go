@@ -139,8 +139,8 @@ func (c *Cluster) postgresUser() *postgresUser {
 const oldestPostgres = 11
 
 // taggedVersion is a full version of PostgreSQL in an image's tag, as in
-// ubi8-15.2-0 or 11.6.
-var taggedVersion = regexp.MustCompile(`^(\d\d)\.\d+$`)
+// ubi8-15.2-0 or 11.6; 22.04 is one of Ubuntu.
+var taggedVersion = regexp.MustCompile(`^(\d\d)\.(0|[1-9]\d?)$`)
 
 // postgresMajor is the major version of PostgreSQL in the image: what the
 // runbook says, or the first in the tag that can be one; 0 when neither tells.

@@ -161,7 +161,7 @@ func TestPostgresVersionComesFromTheTagWhereItTells(t *testing.T) {
 		"crunchydata/antdb-ha:centos7-11.6-4.2.1":      11,
 		"crunchydata/antdb-ha:latest":                  0,
 		"crunchydata/antdb-ha:4.1-461fafc":             0, // AntDB's own version
-		"crunchydata/antdb-ha:20.04-jammy-15.2":        20,
+		"crunchydata/antdb-ha:20.04-jammy-15.2":        15,
 		"crunchydata/antdb-ha:centos7-4.7.10":          0,
 		"crunchydata/antdb-ha:modtest-1a2b3c4d5e6f-10": 0,
 	} {

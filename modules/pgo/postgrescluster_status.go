@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/adbsql/antdbctl/engine/module"
 )
 
 // The conditions that tell how far the backups are. There is none for the
@@ -87,6 +89,21 @@ func (pc *postgresCluster) stanza() bool {
 
 func (pc *postgresCluster) backedUp() bool {
 	return pc.backups() == nil || meta.IsStatusConditionTrue(pc.Status.Conditions, backupCondition)
+}
+
+// problem is what somebody has told the operator, and what keeps the cluster
+// from ever being as it is wanted.
+func (pc *postgresCluster) problem() error {
+	yes := func(b *bool) bool { return b != nil && *b }
+	switch {
+	case yes(pc.Spec.Shutdown):
+		return module.Explain(fmt.Errorf("cluster %s is shut down (spec.shutdown of the PostgresCluster)", pc.Name),
+			fmt.Sprintf("start it: kubectl -n %s patch postgrescluster %s --type=merge -p '{\"spec\":{\"shutdown\":false}}'", pc.Namespace, pc.Name))
+	case yes(pc.Spec.Paused) && !pc.observed():
+		return module.Explain(fmt.Errorf("the operator is told to leave cluster %s alone (spec.paused of the PostgresCluster)", pc.Name),
+			fmt.Sprintf("let it work: kubectl -n %s patch postgrescluster %s --type=merge -p '{\"spec\":{\"paused\":false}}'", pc.Namespace, pc.Name))
+	}
+	return nil
 }
 
 // word is the status in one line, for evidence.

@@ -236,11 +236,12 @@ func userWishes(c *Cluster, pc *postgresCluster) []wish {
 	return []wish{w}
 }
 
-// diff is asked by the plan: what cannot be changed is refused there.
-func (d *postgresDriver) diff(ctx context.Context, c *Cluster, _ *view) ([]module.Diff, error) {
-	_, pc, err := d.read(ctx)
-	if err != nil || pc == nil {
-		return nil, err
+// diff is asked by the plan: what cannot be changed is refused there. It needs
+// no look of its own: the view is of the moment of the last record.
+func (d *postgresDriver) diff(_ context.Context, c *Cluster, _ *view) ([]module.Diff, error) {
+	pc := d.seen
+	if pc == nil {
+		return nil, nil
 	}
 	var all []module.Diff
 	var faults []error

@@ -15,7 +15,7 @@ func TestPostgresClusterThatFitsHasNoDifference(t *testing.T) {
 	a.kinds["postgresclusters"] = []object{postgresYAML(t, "pgo-6.0.3/postgrescluster-tworeplicas.yaml")}
 	_, d := postgresPlace(t, a, "pguser6", "hippo6")
 	for _, args := range []string{recordedCluster, "image = \"lab/crunchy-postgres:15.20-lab2\"\nstorage_size = \"1024Mi\"\nbackup_size = \"1Gi\""} {
-		diff, err := d.diff(t.Context(), postgresStep(t, args+"\nreplicas = 1"), nil)
+		diff, err := differs(t, d, postgresStep(t, args+"\nreplicas = 1"))
 		require.NoError(t, err)
 		require.Empty(t, diff)
 	}
@@ -49,13 +49,20 @@ func TestPostgresClusterIsChangedByOnePatch(t *testing.T) {
 			a.kinds["postgresclusters"] = []object{postgresYAML(t, "pgo-6.0.3/postgrescluster-final.yaml")}
 			_, d := postgresPlace(t, a, "pguser6", "hippo6")
 			step := postgresStep(t, replaceArg(recordedCluster, c.args))
-			diff, err := d.diff(t.Context(), step, nil)
+			diff, err := differs(t, d, step)
 			require.NoError(t, err)
 			require.Equal(t, c.diff, diff)
 			require.NoError(t, d.update(t.Context(), moduletest.Env(t, nil), step, nil, diff))
 			require.Equal(t, []string{`PATCH postgresclusters/hippo6 {"metadata":{"resourceVersion":"6115"},"spec":{` + c.spec + `}}`}, a.sent)
 		})
 	}
+}
+
+func differs(t *testing.T, d *postgresDriver, c *Cluster) ([]module.Diff, error) {
+	t.Helper()
+	_, err := d.record(t.Context())
+	require.NoError(t, err)
+	return d.diff(t.Context(), c, nil)
 }
 
 // replaceArg puts an argument in the place of the one of that name.
@@ -80,13 +87,13 @@ func TestPostgresClusterRefusesWhatCannotBeChanged(t *testing.T) {
 		`backup_size = "512Mi"`:        {"backup_size", "volumes do not shrink"},
 		`image = "lab/antdb-ha:15.20"`: {"image", "nothing says that lab/antdb-ha:15.20 holds the same engine"},
 	} {
-		_, err := d.diff(t.Context(), postgresStep(t, replaceArg(recordedCluster, args)), nil)
+		_, err := differs(t, d, postgresStep(t, replaceArg(recordedCluster, args)))
 		requireAt(t, err, want[0], want[1])
 	}
 	second := object{"name": "more", "replicas": int64(2), "dataVolumeClaimSpec": object{}}
 	sets := a.kinds["postgresclusters"][0]["spec"].(object)["instances"].([]any)
 	a.kinds["postgresclusters"][0]["spec"].(object)["instances"] = append(sets, second)
-	_, err := d.diff(t.Context(), postgresStep(t, recordedCluster), nil)
+	_, err := differs(t, d, postgresStep(t, recordedCluster))
 	requireAt(t, err, "replicas", "several sets of members")
 }
 
