@@ -112,7 +112,9 @@ func expressionHint(diags hcl.Diagnostics, t cty.Type) string {
 	return "it is no expression such as [\"a\", \"b\"] or {k = \"v\"} (" + strings.ToLower(diags[0].Summary) + ")"
 }
 
-// readVarFile sets those variables of one file that nothing stronger has set.
+// readVarFile sets those variables of one file that nothing stronger has set. A
+// file may serve several runbooks: what this one does not declare is passed
+// over, unless it looks like a misspelling.
 func (r *Runbook) readVarFile(file string, given map[string]bool) hcl.Diagnostics {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -125,6 +127,9 @@ func (r *Runbook) readVarFile(file string, given map[string]bool) hcl.Diagnostic
 	})
 	for _, name := range names {
 		attr := attrs[name]
+		if r.variables[name] == nil && nearest(name, slices.Sorted(maps.Keys(r.variables))) == "" {
+			continue
+		}
 		v, more := r.variable(name, attr.NameRange.Ptr(), "This file")
 		diags = append(diags, more...)
 		if v == nil || given[name] {

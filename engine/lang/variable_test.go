@@ -68,7 +68,7 @@ func TestTextOfACommandLineTakesTheTypeOfTheVariable(t *testing.T) {
 func TestFaultsOfGivenValues(t *testing.T) {
 	dir := folder(t, map[string]string{
 		"main.hcl":  "variable \"nodes\" { type = list(string) }\nvariable \"port\" { type = number }\nvariable \"pw\" {\n  type = number\n  sensitive = true\n}",
-		"site.vars": "\nndoes = []\nport = [80]\n",
+		"site.vars": "\nndoes = []\nport = [80]\nof_another_runbook = 1\n",
 	})
 	file := filepath.Join(dir, "site.vars")
 	_, diags := Load(filepath.Join(dir, "main.hcl"), Options{
