@@ -2,6 +2,7 @@ package pgo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/adbsql/antdbctl/engine/module"
@@ -33,7 +34,7 @@ func (c *Cluster) Apply(ctx context.Context, env *module.Env) error {
 		if err := c.create(ctx, env, p, v); err != nil {
 			return err
 		}
-	} else if err := p.startAnew(ctx, env, v); err != nil {
+	} else if err := errors.Join(p.startAnew(ctx, env, v), p.again(ctx, env, v)); err != nil {
 		return err
 	}
 	return c.settle(ctx, env, p, v)

@@ -160,6 +160,17 @@ func (a *kubeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			a.onPatch(a, kind, name)
 		}
 		reply(w, http.StatusOK, a.object(kind, name))
+	case r.Method == http.MethodPost:
+		var made object
+		if err := json.NewDecoder(r.Body).Decode(&made); err != nil {
+			refuse(w, http.StatusBadRequest, "BadRequest")
+			return
+		}
+		a.kinds[kind] = append(a.kinds[kind], made)
+		if a.onPatch != nil {
+			a.onPatch(a, kind, nameOf(made))
+		}
+		reply(w, http.StatusCreated, made)
 	case name != "":
 		reply(w, http.StatusOK, a.object(kind, name))
 	default:

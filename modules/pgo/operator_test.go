@@ -112,11 +112,16 @@ func newOperator(t *testing.T, script []exchange, names ...string) *operator {
 // the operator's own pgo.tls.
 func selfSigned(t *testing.T, names ...string) tls.Certificate {
 	t.Helper()
+	return selfSignedUntil(t, time.Now().Add(time.Hour), names...)
+}
+
+func selfSignedUntil(t *testing.T, end time.Time, names ...string) tls.Certificate {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: names,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: end.Add(-2 * time.Hour), NotAfter: end, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	require.NoError(t, err)

@@ -6,11 +6,15 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -159,6 +163,25 @@ func TestTurnedAway(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAnExpiredCertificateIsNamed(t *testing.T) {
+	o := newOperator(t, nil)
+	expired := selfSignedUntil(t, time.Now().Add(-time.Minute))
+	late := httptest.NewUnstartedServer(http.NotFoundHandler())
+	late.TLS = &tls.Config{Certificates: []tls.Certificate{expired}}
+	late.Config.ErrorLog = log.New(io.Discard, "", 0)
+	late.StartTLS()
+	t.Cleanup(late.Close)
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: expired.Certificate[0]}), 0o600))
+	a, err := o.client(t, func(access *API) { access.URL, access.CA = late.URL, ca })
+	require.NoError(t, err)
+	_, err = a.version(t.Context())
+	requireAt(t, err, "api", "certificate has expired or is not yet valid")
+	lost := (*conn.Unreachable)(nil)
+	require.ErrorAs(t, err, &lost)
+	require.Contains(t, lost.Hint, "renew the Secret pgo.tls")
 }
 
 // The real apiserver tells a client without certificate so after the handshake.

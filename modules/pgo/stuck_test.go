@@ -103,3 +103,30 @@ func TestTwoPrimaries(t *testing.T) {
 		})
 	}
 }
+
+// The operator never repeats a Job. The next run asks for it anew, on the
+// repository's pod of today.
+func TestAFailedJobIsAskedForAgainByTheNextRun(t *testing.T) {
+	_, ready, _ := shown(t)
+	for _, job := range []string{"hippo-stanza-create", "backrest-backup-hippo"} {
+		o, a := newOperator(t, nil), hippoObjects(t)
+		o.answers(ready, ready, initialized(t))
+		a.drop("pods", "hippo-rcan")
+		set(a.object("jobs", job), object{"failed": int64(1)}, "status")
+		a.kinds["pgtasks"] = []object{{"apiVersion": "crunchydata.com/v1", "kind": "Pgtask",
+			"metadata": object{"name": job, "labels": object{"pg-cluster": "hippo"}, "uid": "x", "resourceVersion": "7"},
+			"spec":     object{"name": job, "tasktype": "backrest", "status": "job completed", "parameters": object{"job-name": job, "podname": "of-yesterday"}},
+			"status":   object{"state": "pgtask Processed"}}}
+		a.onPatch = func(a *kubeAPI, kind, name string) {
+			require.Equal(t, "pgtasks/"+job, kind+"/"+name)
+			a.kinds["jobs"] = append(a.kinds["jobs"], object{"metadata": object{"name": job, "labels": object{"vendor": "crunchydata"}}, "status": object{"succeeded": int64(1)}})
+		}
+		_, _, err := hippo(t, o, a, "").Apply()
+		require.NoError(t, err)
+		require.Equal(t, []string{"jobs/" + job, "pgtasks/" + job}, a.deleted)
+		task := a.object("pgtasks", job)
+		require.Equal(t, object{"state": "pgtask Created", "message": ""}, task["status"])
+		require.Equal(t, object{"job-name": job, "podname": "hippo-backrest-shared-repo-65b4dd855f-gnwrq"}, task["spec"].(object)["parameters"])
+		require.NotContains(t, task["metadata"], "resourceVersion")
+	}
+}

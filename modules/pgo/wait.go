@@ -1,6 +1,7 @@
 package pgo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -72,7 +73,7 @@ func (c *Cluster) hopeless(ctx context.Context, p *place, v *view, phase string)
 	}
 	if j := v.brokenJob(); j != nil {
 		return module.Explain(fmt.Errorf("Job %s failed, and the operator never repeats it", j.Name),
-			"remove the cause, then delete the Job and the pgtask of that name, and restart the primary's container; without this Job there will be no replicas",
+			"remove the cause, then apply again: the Job is asked for anew. Without it there will be no replicas",
 			p.jobEvidence(ctx, v, j.Name)...)
 	}
 	if h := v.hopeless; h != nil {
@@ -117,9 +118,21 @@ func (p *place) tooLate(ctx context.Context, v *view, phase string, limit time.D
 		evidence = append(evidence, p.kube.Evidence(ctx, &v.pods[i])...)
 	}
 	evidence = append(evidence, p.claims(ctx)...)
-	remedy := "look at the evidence; applying again goes on waiting"
-	if phase == phaseDeployment || phase == phaseResource {
-		remedy = "the operator does not act: look at the log of its container operator, and restart it; its workers end for good after some faults"
+	remedy := cmp.Or(lateRemedies[phase], "look at the evidence; applying again goes on waiting")
+	if phase == phaseStanza && v.job(v.names.stanza) == nil && v.names.pgcluster {
+		remedy = "the operator has missed the moment at which the database became ready (it was away then): restart the container database of the primary once"
 	}
 	return module.Explain(fmt.Errorf("cluster %s is not there after %s: %s", p.name, limit, v.describe(phase, replicas)), remedy, evidence...)
 }
+
+// lateRemedies are what to do where a phase has met nothing hopeless in its time.
+var lateRemedies = map[string]string{
+	phaseResource:    operatorIdle,
+	phaseDeployment:  operatorIdle,
+	phaseBootstrap:   "look at the container's log; a half-made data directory never heals: remove the cluster and its data, and apply again",
+	phaseBackup:      "the first backup waits for a checkpoint, up to checkpoint_timeout: applying again goes on waiting",
+	phaseInitialized: "only the backup that the operator makes by itself counts: look at its log and at the Job's label pgha-backup-type=bootstrap",
+	phaseReplicas:    "replicas come one after the other, each with a copy of the database; look at their pods and claims, then apply again",
+}
+
+const operatorIdle = "the operator does not act: look at the log of its container operator, and restart it; its workers end for good after some faults"
