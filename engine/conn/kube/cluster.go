@@ -8,16 +8,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/version"
 	apiversion "k8s.io/apimachinery/pkg/version"
-	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/restmapper"
 
 	"github.com/adbsql/antdbctl/engine/conn"
 )
@@ -33,7 +32,11 @@ type Cluster struct {
 
 	clientset *kubernetes.Clientset
 	dynamic   *dynamic.DynamicClient
-	mapper    meta.ResettableRESTMapper
+	kinds     *kinds
+
+	// spdy is set once the server, or a proxy before it, has refused a
+	// WebSocket: the next command need not ask again.
+	spdy atomic.Bool
 }
 
 // Open is the conn.Opener of Kubernetes targets. It asks the API server for its
@@ -41,8 +44,10 @@ type Cluster struct {
 func Open(ctx context.Context, t conn.Target, s conn.Settings, _ conn.Dialer) (conn.Host, error) {
 	config, namespace, err := load(s)
 	if err != nil {
-		return nil, &conn.Unreachable{Target: t.String(), Err: err,
-			Hint: "give the target block a kubeconfig and, where it has several, a context"}
+		u := &conn.Unreachable{Err: err, Hint: "give the target block a kubeconfig and, where it has several, a context"}
+		errors.As(err, &u)
+		u.Target = t.String()
+		return nil, u
 	}
 	if t.Namespace != "" {
 		namespace = t.Namespace
@@ -62,11 +67,11 @@ func New(ctx context.Context, name string, config *rest.Config, namespace string
 	if c.dynamic, err = dynamic.NewForConfig(config); err != nil {
 		return nil, c.unreachable(err)
 	}
-	discovery := memory.NewMemCacheClient(c.clientset.Discovery())
-	c.mapper = restmapper.NewShortcutExpander(restmapper.NewDeferredDiscoveryRESTMapper(discovery), discovery, nil).(meta.ResettableRESTMapper)
 	if c.version, err = askVersion(ctx, c.clientset); err != nil {
 		return nil, c.unreachable(err)
 	}
+	c.kinds = newKinds(c.clientset.Discovery(), !c.AtLeast(1, 27))
+	c.spdy.Store(!c.AtLeast(1, 30)) // before, commands go over SPDY alone
 	return c, nil
 }
 
@@ -117,7 +122,11 @@ func (c *Cluster) AtLeast(major, minor uint) bool {
 // Mapper finds how the server calls a kind, short names ("deploy") among them.
 // It keeps what it learned; Reset makes it look again, after a
 // CustomResourceDefinition has come.
-func (c *Cluster) Mapper() meta.ResettableRESTMapper { return c.mapper }
+func (c *Cluster) Mapper() meta.ResettableRESTMapper { return c.kinds }
+
+// Silent are the API groups, with their version, that the server announces and
+// that do not answer: an error about an unknown kind is worth their mention.
+func (c *Cluster) Silent() []string { return c.kinds.silent() }
 
 // Run is not supported: a cluster is no place for commands.
 func (c *Cluster) Run(context.Context, conn.Cmd) (conn.Result, error) {
@@ -137,7 +146,7 @@ func (c *Cluster) Close() error {
 	return nil
 }
 
-func (c *Cluster) unreachable(err error) error { return unreachable(c.name, c.config.Host, err) }
+func (c *Cluster) unreachable(err error) error { return unreachable(c.name, c.config, err) }
 
 // Of finds the Cluster behind a Host.
 func Of(h conn.Host) (*Cluster, error) {

@@ -32,6 +32,9 @@ func load(s conn.Settings) (*rest.Config, string, error) {
 	rules.ExplicitPath = s.Kubeconfig
 	client := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: s.Context})
 	config, err := client.ClientConfig()
+	if flaw := unknownContext(client, s.Context); flaw != nil {
+		return nil, "", flaw
+	}
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, "", fmt.Errorf("read kubeconfig: %w", err)
@@ -39,6 +42,9 @@ func load(s conn.Settings) (*rest.Config, string, error) {
 		return nil, "", fmt.Errorf("no kubeconfig with a cluster in %s", strings.Join(searched(rules), ", "))
 	case err != nil:
 		return nil, "", fmt.Errorf("kubeconfig: %w", err)
+	}
+	if err := loginFlaw(config); err != nil {
+		return nil, "", err
 	}
 	namespace := s.Namespace
 	if namespace == "" {

@@ -5,20 +5,25 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/url"
+	"regexp"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
 
 	"github.com/adbsql/antdbctl/engine/conn"
 )
 
 // unreachable explains why the API server of a target could not be asked.
-func unreachable(target, server string, err error) error {
+func unreachable(target string, config *rest.Config, err error) error {
 	var (
 		unknownCA x509.UnknownAuthorityError
 		hostname  x509.HostnameError
-		expired   x509.CertificateInvalidError
+		invalid   x509.CertificateInvalidError
 		dns       *net.DNSError
 		op        *net.OpError
 		hint      string
@@ -27,22 +32,40 @@ func unreachable(target, server string, err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case apierrors.IsUnauthorized(err):
-		hint = "the API server does not know this user: renew the certificate or token in the kubeconfig"
-		err = fmt.Errorf("%s refuses the credentials (401): %w", server, err)
+		hint = orElse(outdated(config, time.Now()), "the API server does not know this user: renew the certificate or token in the kubeconfig")
+		err = fmt.Errorf("%s refuses the credentials (401): %w", config.Host, err)
 	case apierrors.IsForbidden(err):
 		hint = "ask the cluster's administrator for the permission that the message names"
 	case errors.As(err, &unknownCA):
 		hint = "the kubeconfig's certificate-authority-data belongs to another cluster, or the cluster was made anew: fetch its kubeconfig again"
 	case errors.As(err, &hostname):
 		hint = "the server's certificate is for other names: use one of them as the kubeconfig's server, or set tls-server-name"
-	case errors.As(err, &expired):
-		hint = "look at the certificate's dates and at this machine's clock"
+	case errors.As(err, &invalid):
+		hint = datesHint(invalid, time.Now())
 	case errors.As(err, &dns):
 		hint = "the name of the API server does not resolve on this machine"
-	case errors.As(err, &op), errors.Is(err, context.DeadlineExceeded):
-		hint = fmt.Sprintf("is the API server up, and can this machine connect to %s?", server)
+	case errors.As(err, &op) && op.Op == "remote error": // the server's end broke the TLS handshake off
+		hint = orElse(outdated(config, time.Now()), "what stands before the API server refuses this user's certificate: fetch the kubeconfig again")
+	case pluginFailed.MatchString(err.Error()):
+		hint = "run the program that the kubeconfig's user names under exec by hand, and see what it says"
+	case errors.As(err, &op), errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		hint = fmt.Sprintf("is the API server up, and can this machine connect to %s?", config.Host)
 	}
 	return &conn.Unreachable{Target: target, Err: err, Hint: hint}
+}
+
+// pluginFailed matches what client-go says of a credential plugin, as text alone.
+var pluginFailed = regexp.MustCompile(`getting credentials: (exec: |decoding )`)
+
+// Fault says what to do about an error of the connection that came up in the
+// middle of a run: the server has gone, or refuses the credentials by now.
+// Answers of the server stay as they are.
+func (c *Cluster) Fault(err error) error {
+	var u *conn.Unreachable
+	if errors.As(err, &u) || !errors.As(err, new(*url.Error)) && !apierrors.IsUnauthorized(err) {
+		return err
+	}
+	return c.unreachable(err)
 }
 
 // podUnreachable explains why a pod could not be reached through the server.
@@ -57,5 +80,5 @@ func (c *Cluster) podUnreachable(namespace, pod string, err error) error {
 		return &conn.Unreachable{Target: name, Err: err,
 			Hint: "this user needs the verbs get and create on pods/exec and pods/portforward"}
 	}
-	return unreachable(name, c.config.Host, err)
+	return unreachable(name, c.config, err)
 }

@@ -48,7 +48,7 @@ func (c *Cluster) Judge(ctx context.Context, pod *corev1.Pod) *Hopeless {
 	}
 	bad := Judge(pod, events, now)
 	if bad != nil {
-		bad.Evidence = c.Evidence(ctx, pod)
+		bad.Evidence = c.evidence(ctx, pod, events)
 	}
 	return bad
 }
@@ -58,15 +58,21 @@ func (c *Cluster) Judge(ctx context.Context, pod *corev1.Pod) *Hopeless {
 // lines of the containers that ended. What cannot be read is left out: evidence
 // goes with another error and must not hide it.
 func (c *Cluster) Evidence(ctx context.Context, pod *corev1.Pod) []string {
+	events, err := c.Events(ctx, pod.Namespace, pod.UID)
+	if err != nil {
+		events = nil
+	}
+	return c.evidence(ctx, pod, events)
+}
+
+func (c *Cluster) evidence(ctx context.Context, pod *corev1.Pod, events []corev1.Event) []string {
 	lines := []string{describe(pod)}
 	for _, s := range statuses(pod) {
 		if text := describeContainer(s); text != "" {
 			lines = append(lines, text)
 		}
 	}
-	if events, err := c.Events(ctx, pod.Namespace, pod.UID); err == nil {
-		lines = append(lines, Warnings(events)...)
-	}
+	lines = append(lines, Warnings(events)...)
 	for _, s := range statuses(pod) {
 		lines = append(lines, c.lastWords(ctx, pod, s)...)
 	}

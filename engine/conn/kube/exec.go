@@ -28,12 +28,16 @@ func (h *container) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) 
 	if err != nil {
 		return conn.Result{}, err
 	}
-	executor, err := h.executor(args, stdin != nil)
+	refused := false // a WebSocket, and SPDY was tried in its place
+	executor, err := h.executor(args, stdin != nil, &refused)
 	if err != nil {
 		return conn.Result{}, err
 	}
 	out := conn.NewOutput(cmd)
 	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: stdin, Stdout: out.Stdout(), Stderr: out.Stderr()})
+	if refused && (err == nil || errors.As(err, new(exec.CodeExitError))) {
+		h.cluster.spdy.Store(true)
+	}
 	return h.finish(ctx, out, cmd, err)
 }
 
@@ -63,21 +67,29 @@ var (
 	noContainer = regexp.MustCompile(`container not found|container is not running|cannot exec in a (deleted|stopped) (state|container)`)
 )
 
-func (h *container) executor(args []string, stdin bool) (remotecommand.Executor, error) {
+// executor speaks WebSocket where the server can, else SPDY. refused is set
+// when it has to change from one to the other.
+func (h *container) executor(args []string, stdin bool, refused *bool) (remotecommand.Executor, error) {
 	url := h.cluster.clientset.CoreV1().RESTClient().Post().Resource("pods").
 		Namespace(h.namespace).Name(h.pod).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{
 			Container: h.name, Command: args, Stdin: stdin, Stdout: true, Stderr: true,
 		}, scheme.ParameterCodec).URL()
-	socket, err := remotecommand.NewWebSocketExecutor(h.cluster.config, http.MethodGet, url.String())
-	if err != nil {
-		return nil, h.cluster.unreachable(err)
-	}
 	spdy, err := remotecommand.NewSPDYExecutor(h.cluster.config, http.MethodPost, url)
 	if err != nil {
 		return nil, h.cluster.unreachable(err)
 	}
-	return remotecommand.NewFallbackExecutor(socket, spdy, canFallBack)
+	if h.cluster.spdy.Load() {
+		return spdy, nil
+	}
+	socket, err := remotecommand.NewWebSocketExecutor(h.cluster.config, http.MethodGet, url.String())
+	if err != nil {
+		return nil, h.cluster.unreachable(err)
+	}
+	return remotecommand.NewFallbackExecutor(socket, spdy, func(err error) bool {
+		*refused = canFallBack(err)
+		return *refused
+	})
 }
 
 // become runs the rest of its arguments as the user $1: as it is when that is

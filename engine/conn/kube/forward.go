@@ -99,11 +99,14 @@ func (c *Cluster) forwarder(namespace, pod string) (httpstream.Dialer, error) {
 	if err != nil {
 		return nil, c.unreachable(err)
 	}
+	plain := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
+	if c.spdy.Load() {
+		return plain, nil
+	}
 	over, err := portforward.NewSPDYOverWebsocketDialerForStreaming(url, c.config)
 	if err != nil {
 		return nil, c.unreachable(err)
 	}
-	plain := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
 	return portforward.NewFallbackDialerForStreaming(over, plain, canFallBack), nil
 }
 
