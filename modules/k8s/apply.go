@@ -10,6 +10,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/adbsql/antdbctl/engine/module"
@@ -43,7 +44,13 @@ func (*Apply) Info() module.Info {
 		Doc: `The plan comes from the server: each object is sent as a dry run, defaults and admission included, and compared
 with what is there. Servers from 1.22 on merge it themselves (server-side apply, field manager ` + "`antdbctl`" + `, which
 takes over fields that another manager set otherwise); for older ones it is merged as kubectl apply does, and
-notes what was applied where kubectl apply does too.
+notes what was applied where kubectl apply does too. An object that was applied before as it stands, and is so still, is
+not sent at all.
+
+Servers from 1.13 on are served. A manifest may say any version of a kind that Kubernetes has had since: where the server
+has another, the object is rewritten for it, and the plan says so (a CustomResourceDefinition v1 for a server that knows
+v1beta1, a Deployment of extensions/v1beta1 for one that knows apps/v1). What the server's version cannot say is refused;
+a field that an old server drops is warned of.
 
 Objects are applied in the order in which they stand, and destroyed in the other. A definition of a kind may
 stand before objects of that kind, a namespace before what is in it. The values of Secrets are never shown; still,
@@ -92,17 +99,23 @@ func (a *Apply) Check(ctx context.Context, env *module.Env) (module.Change, erro
 	if err != nil {
 		return module.NoChange, err
 	}
+	if err := c.needsDryRuns(); err != nil {
+		return module.NoChange, err
+	}
 	a.Objects = nil
 	var steps []step
 	var errs []error
-	for _, d := range docs {
-		s, err := c.look(ctx, d, docs)
-		errs = append(errs, d.fault(err))
-		steps = append(steps, s)
-		a.Objects = append(a.Objects, Object{d.GetKind(), d.GetName(), d.GetNamespace()})
+	for _, s := range c.subjects(ctx, docs) {
+		done, err := c.look(ctx, s, docs)
+		errs = append(errs, s.fault(err))
+		steps = append(steps, done)
+		a.Objects = append(a.Objects, Object{s.GetKind(), s.GetName(), s.GetNamespace()})
+		for _, note := range done.notes {
+			env.Logf("%s: %s", s, note)
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return module.NoChange, module.At(a.argument(), explain(err))
+		return module.NoChange, module.At(a.argument(), c.explain(err))
 	}
 	return summary(steps), nil
 }
@@ -112,40 +125,55 @@ type step struct {
 	document
 	action module.Action // None, Create or Update
 	diff   []module.Diff
+	notes  []string // what the reader of the plan should know
 }
 
 // look compares a document with the cluster. all are the documents that are
 // applied with it: what it needs may be among them.
-func (c client) look(ctx context.Context, d document, all []document) (step, error) {
-	s := step{document: d}
-	m, err := c.mapping(d.GroupVersionKind())
-	if unknown := (unknownKind{}); errors.As(err, &unknown) && defines(all, d) {
-		return s.create(), nil
+func (c client) look(ctx context.Context, s *subject, all []document) (step, error) {
+	done := step{document: s.document, action: module.None}
+	if s.note != "" {
+		done.notes = append(done.notes, s.note)
 	}
-	if err != nil {
-		return s, err
+	switch {
+	case s.err != nil:
+		return done, s.err
+	case s.mapping == nil:
+		return done.create(), nil
 	}
-	c.place(d, m)
-	for range 3 {
-		live, merged, err := c.dryRun(ctx, m, d)
+	for try := range 3 {
+		if s.live == nil || try > 0 {
+			if err := c.read(ctx, s); err != nil {
+				return done, err
+			}
+		}
+		if s.live != nil && settled(s.document, s.live) {
+			return done, nil
+		}
+		merged, err := c.send(ctx, s, metav1.DryRunAll)
 		switch {
-		case isMissingNamespace(err) && declares(all, d.GetNamespace()):
-			return s.create(), nil
+		case isMissingNamespace(err) && declares(all, s.GetNamespace()):
+			return done.create(), nil
 		case err != nil:
-			return s, err
-		case live == nil:
-			return s.create(), nil
+			return done, err
 		}
-		s.action, s.diff = module.None, differences(d.String(), live, merged)
-		if len(s.diff) == 0 {
-			return s, nil
+		lost := c.notKept(s.document, merged)
+		if s.live == nil {
+			done = done.create()
+			done.notes = append(done.notes, lost...)
+			return done, nil
 		}
-		s.action = module.Update
-		if live.GetResourceVersion() == merged.GetResourceVersion() {
-			return s, nil
+		done.diff = differences(s.String(), s.live, merged)
+		if len(done.diff) > 0 {
+			done.action = module.Update
+		}
+		if len(done.diff) == 0 || s.live.GetResourceVersion() == merged.GetResourceVersion() || try == 2 {
+			done.notes = append(done.notes, lost...)
+			break
 		} // a controller changed it between the two looks; look again
+		done.action = module.None
 	}
-	return s, nil
+	return done, nil
 }
 
 func (s step) create() step {

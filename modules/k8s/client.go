@@ -29,6 +29,8 @@ var places = []string{conn.Kubernetes}
 type client struct {
 	*kube.Cluster
 	namespace string
+	classic   *bool // the server was found not to know server-side apply
+	asked     *bool // the server was asked anew for what it serves, in this step
 }
 
 func clientOf(env *module.Env, namespace string) (client, error) {
@@ -39,7 +41,7 @@ func clientOf(env *module.Env, namespace string) (client, error) {
 	if namespace == "" {
 		namespace = c.Namespace()
 	}
-	return client{c, namespace}, nil
+	return client{c, namespace, new(bool), new(bool)}, nil
 }
 
 // kind finds a kind as people write it: "Deployment", "deployments", "deploy",
@@ -53,7 +55,8 @@ func (c client) kind(name string) (*meta.RESTMapping, error) {
 		}
 		return c.Mapper().RESTMapping(kind.GroupKind(), kind.Version)
 	}
-	return c.again(find, name)
+	m, err := c.again(find, name)
+	return m, c.withSilent(err)
 }
 
 // mapping finds the kind of an object.
@@ -64,26 +67,45 @@ func (c client) mapping(kind schema.GroupVersionKind) (*meta.RESTMapping, error)
 }
 
 // again looks a second time for what the server did not know when it was asked
-// last: a CustomResourceDefinition may have come since.
+// last: a CustomResourceDefinition may have come since. Once a step is enough.
 func (c client) again(find func() (*meta.RESTMapping, error), name string) (*meta.RESTMapping, error) {
 	m, err := find()
-	if meta.IsNoMatchError(err) {
+	if meta.IsNoMatchError(err) && !*c.asked {
+		*c.asked = true
 		c.Mapper().Reset()
 		m, err = find()
 	}
 	if meta.IsNoMatchError(err) {
-		return nil, unknownKind{name, err}
+		return nil, unknownKind{name: name, err: err}
 	}
 	return m, err
 }
 
-// unknownKind says that the server has no such kind.
-type unknownKind struct {
-	name string
-	err  error
+// withSilent adds to the error about an unknown kind whose kinds could not be
+// asked for.
+func (c client) withSilent(err error) error {
+	var unknown unknownKind
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	unknown.silent = c.Silent()
+	return unknown
 }
 
-func (e unknownKind) Error() string { return "the cluster knows no kind " + e.name }
+// unknownKind says that the server has no such kind.
+type unknownKind struct {
+	name   string
+	silent []string // groups of kinds that do not answer: it may be one of theirs
+	err    error
+}
+
+func (e unknownKind) Error() string {
+	text := "the cluster knows no kind " + e.name
+	if len(e.silent) > 0 {
+		text += "; but nobody answers for its API groups " + strings.Join(e.silent, ", ")
+	}
+	return text
+}
 func (e unknownKind) Unwrap() error { return e.err }
 
 // of speaks to the objects of one kind, in the namespace where the kind has any.

@@ -26,7 +26,7 @@ func (a *Apply) Destroy(ctx context.Context, env *module.Env) error {
 	}
 	for _, d := range slices.Backward(docs) {
 		env.Phase("delete " + d.String())
-		m, err := c.mapping(d.GroupVersionKind())
+		d, m, _, err := c.negotiate(d)
 		if unknown := (unknownKind{}); errors.As(err, &unknown) {
 			continue // with its kind, the object is gone
 		}
@@ -35,7 +35,7 @@ func (a *Apply) Destroy(ctx context.Context, env *module.Env) error {
 			err = c.remove(ctx, m, d)
 		}
 		if err != nil {
-			return module.At(a.argument(), explain(d.fault(err)))
+			return module.At(a.argument(), c.explain(d.fault(err)))
 		}
 		env.Logf("%s: deleted", d)
 	}
@@ -48,18 +48,18 @@ func (a *Apply) Destroy(ctx context.Context, env *module.Env) error {
 func (c client) remove(ctx context.Context, m *meta.RESTMapping, d document) error {
 	objects := c.of(m, d.GetNamespace())
 	policy := metav1.DeletePropagationBackground
-	if g := m.GroupVersionKind.Group; g == "apps" || g == "batch" {
+	if g := m.GroupVersionKind.Group; g == "apps" || g == "batch" || g == "extensions" {
 		policy = metav1.DeletePropagationForeground
 	}
 	err := objects.Delete(ctx, d.GetName(), metav1.DeleteOptions{PropagationPolicy: &policy})
-	for err == nil {
+	for pause := 50 * time.Millisecond; err == nil; pause = min(2*pause, time.Second) {
 		if _, err = objects.Get(ctx, d.GetName(), metav1.GetOptions{}); err != nil {
 			break
 		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("it is being deleted, and not gone yet: %w", ctx.Err())
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 	if apierrors.IsNotFound(err) {
@@ -72,11 +72,13 @@ func (c client) remove(ctx context.Context, m *meta.RESTMapping, d document) err
 }
 
 // explain adds what to do to the answers that people meet most.
-func explain(err error) error {
+func (c client) explain(err error) error {
 	unknown := unknownKind{}
-	switch {
+	switch err = c.Fault(err); {
 	case err == nil:
 		return nil
+	case errors.As(err, new(*module.Explained)):
+		return err // says more already
 	case errors.As(err, &unknown):
 		return module.Explain(err, "install what defines this kind (its CustomResourceDefinition or operator) first, or correct apiVersion and kind")
 	case isMissingNamespace(err):

@@ -54,11 +54,11 @@ func (g *Get) Check(ctx context.Context, env *module.Env) (module.Change, error)
 	}
 	m, err := c.kind(g.Kind)
 	if err != nil {
-		return module.NoChange, module.At("kind", err)
+		return module.NoChange, module.At("kind", c.explain(err))
 	}
 	found, err := c.find(ctx, m, g.query())
 	if err != nil {
-		return module.NoChange, err
+		return module.NoChange, c.explain(err)
 	}
 	g.Found, g.Count = len(found) > 0, len(found)
 	g.Object, g.Secrets = cty.NullVal(cty.DynamicPseudoType), nil

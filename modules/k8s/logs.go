@@ -70,7 +70,7 @@ func (l *Logs) Check(ctx context.Context, env *module.Env) (module.Change, error
 	}
 	pod, err := l.pod(ctx, c)
 	if err != nil {
-		return module.NoChange, err
+		return module.NoChange, c.explain(err)
 	}
 	container, err := l.container(pod)
 	if err != nil {

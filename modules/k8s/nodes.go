@@ -12,7 +12,6 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/adbsql/antdbctl/engine/conn"
@@ -25,7 +24,7 @@ var nodesExample string
 // Nodes finds the machines on which pods may start.
 type Nodes struct {
 	Hosts     cty.Value `hcl:"hosts" doc:"How to log in to the machines: a whole ssh target, or a list or map of its hosts. Each node is matched by its name, or by one of its addresses."`
-	Selector  string    `hcl:"selector,optional" doc:"Labels of the nodes to take: \"disktype=ssd,!gpu\"."`
+	Selector  string    `hcl:"selector,optional" doc:"Labels of the nodes to take: \"disktype=ssd,!gpu\". A label that Kubernetes once called otherwise (kubernetes.io/os, topology.kubernetes.io/zone, node-role.kubernetes.io/control-plane) is known under both names."`
 	Tolerate  []string  `hcl:"tolerate,optional" doc:"Keys of taints that the pods tolerate; control-plane stands for those of control planes, * for all. A node with another taint against scheduling is left out."`
 	ReadyOnly bool      `hcl:"ready_only,optional" doc:"Leave out nodes that are not ready."`
 
@@ -91,12 +90,12 @@ func (n *Nodes) Check(ctx context.Context, env *module.Env) (module.Change, erro
 	if err != nil {
 		return module.NoChange, module.At("hosts", err)
 	}
-	list, err := c.Clientset().CoreV1().Nodes().List(ctx, metav1.ListOptions{LabelSelector: n.Selector})
+	list, err := n.list(ctx, c)
 	if apierrors.IsForbidden(err) {
 		return module.NoChange, module.Explain(fmt.Errorf("list the nodes of %s: %w", env.Target, err), "this user needs the verb list on nodes, in the whole cluster")
 	}
 	if err != nil {
-		return module.NoChange, fmt.Errorf("list the nodes of %s: %w", env.Target, err)
+		return module.NoChange, c.explain(fmt.Errorf("list the nodes of %s: %w", env.Target, err))
 	}
 	slices.SortFunc(list.Items, func(a, b corev1.Node) int { return strings.Compare(padded(a.Name), padded(b.Name)) })
 	n.Nodes = []Node{}

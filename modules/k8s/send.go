@@ -3,13 +3,14 @@ package k8s
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/jsonmergepatch"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
@@ -22,45 +23,37 @@ import (
 const manager = "antdbctl"
 
 // serverSideApply says since when servers merge by themselves.
-func (c client) serverSideApply() bool { return c.AtLeast(1, 22) }
+func (c client) serverSideApply() bool { return c.AtLeast(1, 22) && !*c.classic }
 
-// dryRun gives the object as it is, nil when it is not there, and as it would
-// be after applying d.
-func (c client) dryRun(ctx context.Context, m *meta.RESTMapping, d document) (live, merged *unstructured.Unstructured, err error) {
-	live, err = c.of(m, d.GetNamespace()).Get(ctx, d.GetName(), metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		live = nil
-	} else if err != nil {
-		return nil, nil, err
-	}
-	merged, err = c.send(ctx, m, d, live, metav1.DryRunAll)
-	return live, merged, err
-}
-
-// send applies one document over live. dryRun may be metav1.DryRunAll.
-func (c client) send(ctx context.Context, m *meta.RESTMapping, d document, live *unstructured.Unstructured, dryRun ...string) (*unstructured.Unstructured, error) {
-	objects := c.of(m, d.GetNamespace())
+// send applies a document over what the cluster has of it. dryRun may be
+// metav1.DryRunAll.
+func (c client) send(ctx context.Context, s *subject, dryRun ...string) (*unstructured.Unstructured, error) {
+	objects := c.of(s.mapping, s.GetNamespace())
 	if c.serverSideApply() {
-		raw, err := json.Marshal(d.Object)
+		raw, err := json.Marshal(s.Object)
 		if err != nil {
 			return nil, err
 		}
 		force := true
-		return objects.Patch(ctx, d.GetName(), types.ApplyPatchType, raw,
+		merged, err := objects.Patch(ctx, s.GetName(), types.ApplyPatchType, raw,
 			metav1.PatchOptions{FieldManager: manager, Force: &force, DryRun: dryRun})
+		if !apierrors.IsUnsupportedMediaType(err) {
+			return merged, err
+		}
+		*c.classic = true // an old server that hides its version
 	}
-	wanted, err := annotated(d)
+	wanted, err := annotated(s.document)
 	if err != nil {
 		return nil, err
 	}
-	if live == nil {
+	if s.live == nil {
 		return objects.Create(ctx, wanted, metav1.CreateOptions{FieldManager: manager, DryRun: dryRun})
 	}
-	kind, patch, err := threeWay(live, wanted)
+	kind, patch, err := threeWay(s.live, wanted)
 	if err != nil || string(patch) == "{}" {
-		return live, err
+		return s.live, err
 	}
-	return objects.Patch(ctx, d.GetName(), kind, patch, metav1.PatchOptions{FieldManager: manager, DryRun: dryRun})
+	return objects.Patch(ctx, s.GetName(), kind, patch, metav1.PatchOptions{FieldManager: manager, DryRun: dryRun})
 }
 
 // annotated is the document with the note that kubectl apply leaves, so that
@@ -119,55 +112,65 @@ func (a *Apply) Apply(ctx context.Context, env *module.Env) error {
 	if err != nil {
 		return err
 	}
-	for i, d := range docs {
-		env.Phase(d.String())
-		if err := c.apply(ctx, d, env); err != nil {
-			return module.At(a.argument(), explain(d.fault(err)))
+	if err := c.needsDryRuns(); err != nil {
+		return err
+	}
+	for i, s := range c.subjects(ctx, docs) {
+		env.Phase(s.String())
+		if err := c.apply(ctx, s, env); err != nil {
+			return module.At(a.argument(), c.explain(s.fault(err)))
 		}
 		env.Progress(int64(i+1), int64(len(docs)), "objects")
 	}
 	return nil
 }
 
-func (c client) apply(ctx context.Context, d document, env *module.Env) error {
-	s, err := c.look(ctx, d, []document{d})
-	if err != nil || s.action == module.None {
-		return err
+func (c client) apply(ctx context.Context, s *subject, env *module.Env) (err error) {
+	if s.mapping == nil { // its definition has been applied by now
+		if s.document, s.mapping, s.note, err = c.negotiate(s.document); err != nil {
+			return err
+		}
+		c.place(s.document, s.mapping)
 	}
-	m, err := c.mapping(d.GroupVersionKind())
-	if err != nil {
-		return err
+	if s.live == nil {
+		if err := c.read(ctx, s); err != nil {
+			return err
+		}
 	}
-	live, err := c.of(m, d.GetNamespace()).Get(ctx, d.GetName(), metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		live = nil
-	} else if err != nil {
-		return err
+	if s.live != nil && settled(s.document, s.live) {
+		return nil
 	}
-	if _, err := c.send(ctx, m, d, live); err != nil {
+	made, err := c.send(ctx, s)
+	switch {
+	case err != nil:
 		return err
+	case s.live == nil:
+		env.Logf("%s: created", s)
+	case s.live.GetResourceVersion() != made.GetResourceVersion():
+		env.Logf("%s: updated", s)
 	}
-	env.Logf("%s: %sd", d, s.action)
-	if d.GetKind() == "CustomResourceDefinition" {
-		return c.established(ctx, m, d)
+	if s.GetKind() == "CustomResourceDefinition" {
+		return c.established(ctx, s)
 	}
 	return nil
 }
 
 // established waits until the server serves the kind that it was just told of.
-func (c client) established(ctx context.Context, m *meta.RESTMapping, d document) error {
+// An old server announces a kind some time after it calls it established.
+func (c client) established(ctx context.Context, s *subject) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
-		o, err := c.of(m, "").Get(ctx, d.GetName(), metav1.GetOptions{})
-		if err != nil {
+		if err := c.read(ctx, s); err != nil {
 			return err
 		}
-		if status, _ := conditionOf(o, "Established"); status == "True" {
-			c.Mapper().Reset()
+		if s.live == nil {
+			return errors.New("somebody has deleted it again")
+		}
+		if status, _ := conditionOf(s.live, "Established"); status == "True" && c.announced(s.live) {
 			return nil
 		}
-		if status, message := conditionOf(o, "NamesAccepted"); status == "False" {
+		if status, message := conditionOf(s.live, "NamesAccepted"); status == "False" {
 			return fmt.Errorf("the server refuses its names: %s", message)
 		}
 		select {
@@ -176,6 +179,21 @@ func (c client) established(ctx context.Context, m *meta.RESTMapping, d document
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// announced reports that the kind of a definition can be found.
+func (c client) announced(definition *unstructured.Unstructured) bool {
+	group, _, _ := unstructured.NestedString(definition.Object, "spec", "group")
+	kind, _, _ := unstructured.NestedString(definition.Object, "spec", "names", "kind")
+	versions, _, _ := unstructured.NestedFieldNoCopy(definition.Object, "spec", "versions")
+	c.Mapper().Reset()
+	for _, v := range objectsIn(versions) {
+		name, _ := v["name"].(string)
+		if _, err := c.Mapper().RESTMapping(schema.GroupKind{Group: group, Kind: kind}, name); err != nil && v["served"] == true {
+			return false
+		}
+	}
+	return true
 }
 
 // conditionOf reads a condition of an object's status; empty when it has none

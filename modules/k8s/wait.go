@@ -81,14 +81,14 @@ func (w *Wait) Check(ctx context.Context, env *module.Env) (module.Change, error
 	}
 	m, err := c.kind(w.Kind)
 	if err != nil {
-		return module.NoChange, module.At("kind", err)
+		return module.NoChange, module.At("kind", c.explain(err))
 	}
 	found, err := w.until(ctx, env, c, m, reached)
 	if err != nil {
 		return module.NoChange, err
 	}
 	if err := w.locate(ctx, env, c, found); err != nil {
-		return module.NoChange, err
+		return module.NoChange, c.explain(err)
 	}
 	w.Names, w.Object = nil, cty.NullVal(cty.DynamicPseudoType)
 	for _, o := range found {
@@ -134,7 +134,7 @@ func (*Wait) Apply(context.Context, *module.Env) error { return errors.New("k8s.
 func (w *Wait) until(ctx context.Context, env *module.Env, c client, m *meta.RESTMapping, reached state) ([]unstructured.Unstructured, error) {
 	limited, cancel := context.WithTimeout(ctx, w.Within)
 	defer cancel()
-	changes := c.watch(limited, m, w.query())
+	var changes <-chan struct{} // made only when the first look is not enough
 	var progress string
 	var since time.Time // when the state was reached; zero when it is not
 	for {
@@ -165,7 +165,10 @@ func (w *Wait) until(ctx context.Context, env *module.Env, c client, m *meta.RES
 		case transient(err):
 			env.Logf("%s; waiting goes on", err)
 		default:
-			return nil, err
+			return nil, c.explain(err)
+		}
+		if changes == nil {
+			changes = c.watch(limited, m, w.query())
 		}
 		select {
 		case <-changes:
