@@ -87,12 +87,22 @@ func siteIn(ctx context.Context, h conn.Host, namespace, address string) (*site,
 	return s, nil
 }
 
-// image is what a container of the pod was told to run; "" is its only or
-// first container.
-func (s *site) image(container string) string {
-	for _, c := range s.pod.Spec.Containers {
-		if container == "" || c.Name == container {
-			return c.Image
+// container is the one of that name, or the first.
+func (s *site) container(name string) corev1.Container {
+	at := slices.IndexFunc(s.pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == name })
+	return s.pod.Spec.Containers[max(at, 0)]
+}
+
+// image is what a container of the pod was told to run.
+func (s *site) image(container string) string { return s.container(container).Image }
+
+// env is the first of the variables that a container of the pod was given.
+func (s *site) env(container string, names ...string) string {
+	for _, name := range names {
+		for _, v := range s.container(container).Env {
+			if v.Name == name && v.Value != "" {
+				return v.Value
+			}
 		}
 	}
 	return ""
