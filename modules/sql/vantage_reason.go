@@ -51,7 +51,7 @@ var classTexts = []struct {
 	{noNameClass, []string{"could not translate host name", "no such host", "Name or service not known", "Temporary failure in name resolution"}},
 	{timeoutClass, []string{"timeout expired", "timed out", "i/o timeout", "deadline exceeded"}},
 	{noRouteClass, []string{"No route to host", "no route to host", "Network is unreachable", "network is unreachable"}},
-	{refusedClass, []string{"Connection refused", "connection refused"}},
+	{refusedClass, []string{"Connection refused", "connection refused", "No such file or directory"}},
 }
 
 var (
@@ -117,7 +117,7 @@ func (s *vantageSite) reason(ctx context.Context, w *way) (reason, remedy string
 	case timeoutClass:
 		return s.silence(ctx, w)
 	case noRouteClass:
-		return "there is no route to " + w.Address + " from " + w.From, s.detour(w, "look at the routes there: ip route get "+w.Address)
+		return "there is no route to " + w.Address + " from " + w.start(), s.detour(w, "look at the routes there: ip route get "+w.Address)
 	case noNameClass:
 		return s.noName(w)
 	case noForwardClass:
@@ -137,7 +137,7 @@ func (s *vantageSite) reason(ctx context.Context, w *way) (reason, remedy string
 // saying is what was said last, without the address: the table has it.
 func saying(err error) string {
 	if f := faultOf(err); f != nil {
-		return f.Error()
+		return f.Message
 	}
 	text := err.Error()
 	for deeper := errors.Unwrap(err); deeper != nil; deeper = errors.Unwrap(deeper) {
@@ -146,8 +146,11 @@ func saying(err error) string {
 	if exit := (*conn.ExitError)(nil); errors.As(err, &exit) {
 		text = exit.Stderr
 	}
-	text = strings.TrimSpace(text)
-	text = text[strings.LastIndexByte(text, '\n')+1:] // psql tells of each try in a line
+	for line := range strings.Lines(text) { // psql tells of each try in a line, and adds advice after a tab
+		if !strings.HasPrefix(line, "\t") {
+			text = strings.TrimSpace(line)
+		}
+	}
 	if _, after, ok := strings.Cut(text, " failed: "); ok {
 		text = after
 	}
@@ -187,7 +190,11 @@ func (s *vantageSite) nobodyListens(w *way) (reason, remedy string) {
 			return reason, remedy
 		}
 	}
-	return "connection refused: nothing listens at " + w.Address,
+	reason = "connection refused: nothing listens at " + w.Address
+	if w.to == "socket" {
+		reason = "no server listens on the local socket"
+	}
+	return reason,
 		fmt.Sprintf("look whether the server runs, and at its listen_addresses and port (here %d)", s.v.Port)
 }
 
@@ -230,7 +237,7 @@ func (s *vantageSite) silence(ctx context.Context, w *way) (reason, remedy strin
 		reason += "; network policies cannot be read: " + err.Error()
 	case len(policies) > 0:
 		return reason + "; network policies that select the pod: " + strings.Join(policies, ", "),
-			"let " + w.From + " in to port " + fmt.Sprint(s.v.Port) + " by one of these policies"
+			"let " + w.start() + " in to port " + fmt.Sprint(s.v.Port) + " by one of these policies"
 	default:
 		reason += "; no network policy selects the pod"
 	}
@@ -258,3 +265,14 @@ func (s *vantageSite) noName(w *way) (reason, remedy string) {
 }
 
 func (w *way) from(place string) bool { return w.From == place }
+
+// start names the place in a sentence.
+func (w *way) start() string {
+	switch w.From {
+	case inside:
+		return "the pod itself"
+	case here:
+		return "this machine"
+	}
+	return w.From
+}

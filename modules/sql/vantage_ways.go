@@ -160,8 +160,8 @@ func (b *wayBuilder) impossible(name, to, from, reason, remedy string) {
 	b.ways = append(b.ways, &way{to: to, Way: Way{Vantage: name, From: from, User: b.v.User, Database: b.v.Database, Reason: reason, Remedy: remedy}})
 }
 
-// identity asks a server who it is and who is asking.
-const identity = `select current_user as who, current_database() as db, (select system_identifier::text from pg_control_system()) as system,
+// vantageQuery asks a server who it is and who is asking.
+const vantageQuery = `select current_user as who, current_database() as db, (select system_identifier::text from pg_control_system()) as system,
  host(inet_server_addr()) as server, host(inet_client_addr()) as client, pg_is_in_recovery() as standby`
 
 // try goes all ways, some at once: those that get no answer take their whole
@@ -192,7 +192,7 @@ func (v *Vantage) tryOne(ctx context.Context, site *vantageSite, w *way) error {
 		return err
 	}
 	begun := time.Now()
-	t, err := s.query(ctx, identity)
+	t, err := s.query(ctx, vantageQuery)
 	w.MS = int(time.Since(begun).Milliseconds())
 	if err != nil {
 		return err
