@@ -27,7 +27,7 @@ import (
 )
 
 // olds are the versions whose discovery is at hand.
-var olds = []string{"1.13"}
+var olds = []string{"1.13", "1.15"}
 
 // listen collects what a step logs.
 func listen(s *moduletest.Step) *[]string {
