@@ -27,6 +27,7 @@ func (d *resourceV4) generation() string { return "PGO 4 (Pgcluster)" }
 func (d *resourceV4) lacks(c *Cluster) error {
 	return errors.Join(
 		lacking(c.StorageConfig != "", "storage_config", "a Pgcluster", "its entries are the apiserver's: say storage_class and storage_size"),
+		lacking(len(c.BackupSchedule) > 0, "backup_schedule", "a Pgcluster", "schedules are the apiserver's: give the step an api block"),
 		lacksV47(c))
 }
 
@@ -107,16 +108,16 @@ func (d *pgclusters) refused(err error, format string, args ...any) error {
 }
 
 func (d *resourceV4) update(ctx context.Context, env *module.Env, c *Cluster, v *view, diff []module.Diff) error {
-	if err := d.change(ctx, c, diff); err != nil {
-		return err
-	}
 	have := len(v.record.replicas)
-	switch {
-	case have > c.Replicas:
+	if have > c.Replicas && v.record.initialized {
 		return module.At("replicas", module.Explain(
 			fmt.Errorf("cluster %s has %s, not %d, and by resource alone PGO 4 takes none away", c.Name, count(have, "replica"), c.Replicas),
 			"give the step an api block (the apiserver does it), or write the number that it has"))
-	case have < c.Replicas && v.record.initialized:
+	}
+	if err := d.change(ctx, env, c, v, diff); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(diff, isPath("replicas")) {
 		return d.addReplicas(ctx, env, c.Replicas-have)
 	}
 	return nil

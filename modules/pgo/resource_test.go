@@ -181,8 +181,8 @@ func TestChangesGoIntoThePgcluster(t *testing.T) {
 	v := &view{record: r, names: &naming{}}
 	diff, err := d.diff(t.Context(), &want, v)
 	require.NoError(t, err)
-	require.Equal(t, []module.Diff{{Path: "autofail", Before: "true", After: "false"}, {Path: "service_type", Before: "ClusterIP", After: "NodePort"},
-		{Path: "resources", Before: "cpu", After: "cpu 500m"}, {Path: "resources", Before: "memory", After: "memory 1Gi"},
+	require.Equal(t, []module.Diff{{Path: "resources.cpu", After: "500m"}, {Path: "resources.memory", After: "1Gi"},
+		{Path: "autofail", Before: "true", After: "false"}, {Path: "service_type", Before: "ClusterIP", After: "NodePort"},
 		{Path: "replicas", Before: "0", After: "2"}}, diff)
 	require.NoError(t, d.update(t.Context(), localEnv(t), &want, v, diff))
 
@@ -199,10 +199,17 @@ func TestChangesGoIntoThePgcluster(t *testing.T) {
 	diff, err = d.diff(t.Context(), &want, v)
 	require.NoError(t, err)
 	requireAt(t, d.update(t.Context(), localEnv(t), &want, v, diff), "replicas", "by resource alone PGO 4 takes none away")
-	want.Image = "lab47/antdb-ha:lab2"
+	want.Replicas, want.Image, want.Engine = 2, "lab47/antdb-ha:lab2", ""
 	diff, err = d.diff(t.Context(), &want, v)
 	require.NoError(t, err)
-	requireAt(t, d.update(t.Context(), localEnv(t), &want, v, diff), "image", "cannot be changed to antdb-ha:lab2 in place yet")
+	require.Equal(t, []module.Diff{{Path: "image", Before: "antdb-ha:lab1", After: "antdb-ha:lab2"}}, diff)
+	require.NoError(t, d.update(t.Context(), localEnv(t), &want, v, diff))
+	v.record, err = d.record(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "antdb-ha:lab2", v.record.image)
+	want.User = "other"
+	_, err = d.diff(t.Context(), &want, v)
+	requireAt(t, err, "user", "cluster crd47 has appuser, not other")
 }
 
 // requirePgreplica holds a replica to the recorded one, bar its name, what the

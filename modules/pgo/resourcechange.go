@@ -3,6 +3,7 @@ package pgo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -58,26 +59,35 @@ func (d *pgclusters) whyAsleep(ctx context.Context, o *pgclusterObject, r *recor
 	return err
 }
 
-// diff compares what the operator can change in a cluster that runs.
-func (d *pgclusters) diff(_ context.Context, c *Cluster, v *view) ([]module.Diff, error) {
-	o, diff := d.last, []module.Diff(nil)
+// diff compares what the operator, or this step, can change in a cluster that
+// runs.
+func (d *pgclusters) diff(ctx context.Context, c *Cluster, v *view) ([]module.Diff, error) {
+	if err := c.fixed47(v.record); err != nil {
+		return nil, module.Refuse(err)
+	}
+	_, diff := v.misfits(c.shape())
+	if slices.ContainsFunc(diff, isPath("image")) && (v.record.initialized || v.primary() != nil) {
+		if err := c.mayRun(ctx, d.place, v.record.image); err != nil {
+			return nil, module.Refuse(err)
+		}
+	}
+	o := d.last
 	differs := func(arg, have, want string) {
-		if have != want {
+		if have != want && !slices.ContainsFunc(diff, isPath(arg)) {
 			diff = append(diff, module.Diff{Path: arg, Before: have, After: want})
 		}
 	}
 	differs("image", v.record.image, c.ref().plain())
+	for _, r := range c.Resources.list() {
+		if have := o.resources(r.limit)[string(r.name)]; !sameQuantity(have, r.value) {
+			differs("resources."+r.arg, have, r.value)
+		}
+	}
 	differs("autofail", fmt.Sprint(!o.Spec.DisableAutofail), fmt.Sprint(c.Autofail))
 	differs("metrics", fmt.Sprint(o.Spec.Exporter), fmt.Sprint(c.Metrics))
 	differs("badger", fmt.Sprint(o.Spec.PGBadger), fmt.Sprint(c.Badger))
 	if c.ServiceType != "" {
 		differs("service_type", firstOf(o.Spec.ServiceType, "ClusterIP"), c.ServiceType)
-	}
-	for _, q := range c.quantities() {
-		have := o.quantities(q.limit)[q.name]
-		if q.want != "" && !sameQuantity(have, q.want) {
-			differs("resources", strings.TrimSpace(q.text()+" "+have), q.text()+" "+q.want)
-		}
 	}
 	// Before the first backup the operator holds back replicas anyhow.
 	if have := len(v.record.replicas); have != c.Replicas && v.record.initialized {
@@ -86,28 +96,18 @@ func (d *pgclusters) diff(_ context.Context, c *Cluster, v *view) ([]module.Diff
 	return diff, nil
 }
 
-// quantity is one of a container's resources.
-type quantity struct {
-	name, want string // "cpu", "500m"
-	limit      bool
-}
-
-func (q quantity) text() string {
-	if q.limit {
-		return q.name + " limit"
+// fixed47 refuses what a cluster that is there cannot be given any more.
+func (c *Cluster) fixed47(r *record) error {
+	for _, f := range []struct{ arg, want, is string }{{"user", c.User, r.user}, {"dbname", c.Dbname, r.database}} {
+		if f.want != "" && f.is != "" && f.want != f.is {
+			return module.At(f.arg, module.Explain(fmt.Errorf("cluster %s has %s, not %s", c.Name, f.is, f.want),
+				"the operator makes one user and one database with the cluster; make further ones by sql.role and sql.database"))
+		}
 	}
-	return q.name
+	return nil
 }
 
-func (c *Cluster) quantities() []quantity {
-	if c.Resources == nil {
-		return nil
-	}
-	r := c.Resources
-	return []quantity{{"cpu", r.CPU, false}, {"memory", r.Memory, false}, {"cpu", r.CPULimit, true}, {"memory", r.MemoryLimit, true}}
-}
-
-func (o *pgclusterObject) quantities(limit bool) map[string]string {
+func (o *pgclusterObject) resources(limit bool) map[string]string {
 	if limit {
 		return o.Spec.Limits
 	}
@@ -121,34 +121,59 @@ func sameQuantity(a, b string) bool {
 }
 
 // change brings all differences but those in replicas into the Pgcluster, in
-// one write; the operator rolls them out, replicas first.
-func (d *pgclusters) change(ctx context.Context, c *Cluster, diff []module.Diff) error {
-	spec, resources, limits := map[string]any{}, map[string]string{}, map[string]string{}
+// one write. The operator rolls out what it looks after, replicas first; the
+// image it does not, so the Deployments get that here.
+func (d *pgclusters) change(ctx context.Context, env *module.Env, c *Cluster, v *view, diff []module.Diff) error {
+	spec := map[string]any{}
+	image, resources := false, false
 	for _, change := range diff {
-		switch change.Path {
-		case "image":
-			return module.At("image", module.Explain(
-				fmt.Errorf("cluster %s runs %s, and its image cannot be changed to %s in place yet", c.Name, change.Before, change.After),
-				"write the image that it runs, or destroy the step and apply again: the data stays while keep_data is true"))
-		case "autofail":
+		switch {
+		case change.Path == "image":
+			ref := c.ref()
+			spec["ccpimage"], spec["ccpimagetag"], image = ref.name, ref.tag, true
+		case strings.HasPrefix(change.Path, "resources."):
+			resources = true
+			spec["resources"], spec["limits"] = c.Resources.amounts(false), c.Resources.amounts(true)
+		case change.Path == "autofail":
 			spec["disableAutofail"] = !c.Autofail
-		case "metrics":
+		case change.Path == "metrics":
 			spec["exporter"] = c.Metrics
-		case "badger":
+		case change.Path == "badger":
 			spec["pgBadger"] = c.Badger
-		case "service_type":
+		case change.Path == "service_type":
 			spec["serviceType"] = c.ServiceType
-		case "resources":
-			for _, q := range c.quantities() {
-				if q.want != "" {
-					map[bool]map[string]string{false: resources, true: limits}[q.limit][q.name] = q.want
-				}
-			}
-			spec["resources"], spec["limits"] = resources, limits
 		}
 	}
-	if len(spec) == 0 {
+	if len(spec) > 0 {
+		if err := d.patch(ctx, map[string]any{"spec": spec}); err != nil {
+			return err
+		}
+		env.Logf("Pgcluster %s changed: %s", c.Name, summary(diff))
+	}
+	r := &roller{watch: &watch{place: d.place, env: env}, c: c, shape: shape{image: c.shape().image}}
+	if resources && v.primary() != nil {
+		all := shape{resources: c.Resources}
+		if err := r.until(ctx, "the operator has brought the new resources to all members", func(v *view) bool {
+			names, _ := v.misfits(all)
+			return len(names) == 0 && v.primary() != nil
+		}); err != nil {
+			return err
+		}
+	}
+	if !image {
 		return nil
 	}
-	return d.patch(ctx, map[string]any{"spec": spec})
+	r.switchTo = func(ctx context.Context, to string) error { return d.handOver(ctx, r.watch, to) }
+	return r.roll(ctx, v)
+}
+
+// amounts are the given resources, as a Pgcluster has them.
+func (r *Resources) amounts(limit bool) map[string]string {
+	amounts := map[string]string{}
+	for _, s := range r.list() {
+		if s.limit == limit {
+			amounts[string(s.name)] = s.value
+		}
+	}
+	return amounts
 }

@@ -23,10 +23,8 @@ const newestV47 = "4.7.10"
 // that the runbook asks for. Whoever leaves out the annotation, or the name of
 // the first volume, gets no cluster and no error.
 func (c *Cluster) pgcluster(namespace, version string) map[string]any {
-	ref, labels := c.ref(), map[string]any{"pgo-version": version}
-	for k, v := range c.Labels {
-		labels[k] = v
-	}
+	ref, labels := c.ref(), unstructuredMap(c.Labels)
+	labels["pgo-version"] = version
 	storage := func(name, size string) map[string]any {
 		s := map[string]any{"accessmode": "ReadWriteMany", "matchLabels": "", "name": name, "size": firstOf(size, "1G"),
 			"storageclass": c.StorageClass, "storagetype": "create", "supplementalgroups": ""}
@@ -77,23 +75,25 @@ func (c *Cluster) wishes(spec map[string]any) {
 			spec[w.key] = w.value
 		}
 	}
-	resources, limits := map[string]any{}, map[string]any{}
-	for _, q := range c.quantities() {
-		if q.want != "" {
-			map[bool]map[string]any{false: resources, true: limits}[q.limit][q.name] = q.want
+	for key, amounts := range map[string]map[string]string{"resources": c.Resources.amounts(false), "limits": c.Resources.amounts(true)} {
+		if len(amounts) > 0 {
+			spec[key] = unstructuredMap(amounts)
 		}
-	}
-	if len(resources) > 0 {
-		spec["resources"] = resources
-	}
-	if len(limits) > 0 {
-		spec["limits"] = limits
 	}
 	if key, value, ok := strings.Cut(c.NodeLabel, "="); ok {
 		spec["nodeAffinity"] = map[string]any{"default": map[string]any{
 			"preferredDuringSchedulingIgnoredDuringExecution": []any{map[string]any{"weight": int64(10), "preference": map[string]any{
 				"matchExpressions": []any{map[string]any{"key": key, "operator": "In", "values": []any{value}}}}}}}}
 	}
+}
+
+// unstructuredMap is of the type that the dynamic client takes.
+func unstructuredMap(m map[string]string) map[string]any {
+	out := map[string]any{}
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
 }
 
 // secrets makes the users' Secrets beforehand where the runbook says their
@@ -139,20 +139,13 @@ func (d *resourceV4) pgreplica() (*unstructured.Unstructured, error) {
 		}
 		name += string(rune('a' + letter.Int64()))
 	}
-	storage := map[string]any{}
-	for k, v := range d.last.Spec.ReplicaStorage {
-		storage[k] = v
-	}
+	storage := unstructuredMap(d.last.Spec.ReplicaStorage)
 	storage["name"] = ""
-	labels := map[string]any{}
-	for k, v := range d.last.Spec.UserLabels {
-		labels[k] = v
-	}
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": groupV4 + "/v1", "kind": "Pgreplica",
 		"metadata": map[string]any{"name": name, "namespace": d.namespace,
 			"labels": map[string]any{"name": name, "pg-cluster": d.name, "pgouser": firstOf(d.last.Metadata.Labels["pgouser"], "pgoadmin")}},
 		"spec": map[string]any{"clustername": d.name, "name": name, "namespace": d.namespace, "replicastorage": storage,
-			"serviceType": "", "status": "", "tolerations": []any{}, "userlabels": labels},
+			"serviceType": "", "status": "", "tolerations": []any{}, "userlabels": unstructuredMap(d.last.Spec.UserLabels)},
 	}}, nil
 }

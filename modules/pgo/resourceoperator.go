@@ -125,29 +125,3 @@ func (d *pgclusters) ready(ctx context.Context, c *Cluster) error {
 	op, err := d.operator(ctx, c)
 	return errors.Join(err, op.missesSecret())
 }
-
-// spare picks the replicas that can go best: those that do not serve first, then
-// the youngest names. The one that leads, whatever it is called, is none.
-func (v *view) spare(n int) []string {
-	serving := map[string]bool{}
-	for _, pod := range v.following() {
-		serving[pod.Labels[v.names.workload]] = true
-	}
-	leads := ""
-	if pod := v.primary(); pod != nil {
-		leads = pod.Labels[v.names.workload]
-	}
-	var idle, busy []string
-	for _, w := range v.holding() {
-		switch {
-		case w.name == leads:
-		case serving[w.name]:
-			busy = append(busy, w.name)
-		default:
-			idle = append(idle, w.name)
-		}
-	}
-	slices.Reverse(busy)
-	all := append(idle, busy...)
-	return all[:min(n, len(all))]
-}

@@ -61,23 +61,55 @@ func (d *rest47) create(ctx context.Context, env *module.Env, c *Cluster) error 
 	return locate47(err)
 }
 
+// old is the driver of 4.2, for what the two have in common.
+func (d *rest47) old() *rest42 { return &rest42{place: d.place} }
+
+func (d *rest47) diff(ctx context.Context, c *Cluster, v *view) ([]module.Diff, error) {
+	diff, err := d.pgclusters.diff(ctx, c, v)
+	if err != nil || !v.record.initialized {
+		return diff, err
+	}
+	planned, err := d.old().scheduleDiff(ctx, c)
+	return append(diff, planned...), err
+}
+
+// update changes replicas last: new ones then come with the new image.
 func (d *rest47) update(ctx context.Context, env *module.Env, c *Cluster, v *view, diff []module.Diff) error {
-	if err := d.change(ctx, c, diff); err != nil {
+	if err := d.change(ctx, env, c, v, diff); err != nil {
 		return err
 	}
 	for _, change := range diff {
-		if change.Path != "replicas" {
-			continue
+		var err error
+		if kind, ok := strings.CutPrefix(change.Path, "backup_schedule."); ok {
+			err = d.old().schedule(ctx, c, kind, change.Before != "")
 		}
-		have := len(v.record.replicas)
-		if have < c.Replicas {
-			return locate47(d.api.scale47(ctx, d.namespace, c.Name, c.Replicas-have))
+		if change.Path == "replicas" {
+			err = d.rescale(ctx, env, c, v)
 		}
-		for _, name := range v.spare(have - c.Replicas) {
-			env.Logf("take away replica %s", name)
-			if err := d.api.scaleDown47(ctx, d.namespace, c.Name, name); err != nil {
-				return locate47(err)
-			}
+		if err != nil {
+			return locate47(err)
+		}
+	}
+	return nil
+}
+
+// rescale adds replicas, or takes away those that serve least, one at a time.
+func (d *rest47) rescale(ctx context.Context, env *module.Env, c *Cluster, v *view) error {
+	have := len(v.record.replicas)
+	if have < c.Replicas {
+		return d.api.scale47(ctx, d.namespace, c.Name, c.Replicas-have)
+	}
+	victims, err := d.old().dispensable(v, have-c.Replicas)
+	if err != nil {
+		return err
+	}
+	for _, name := range victims {
+		env.Logf("replica %s goes", name)
+		if err := d.api.scaleDown47(ctx, d.namespace, c.Name, name); err != nil {
+			return err
+		}
+		if err := d.old().replicaGone(ctx, env, c, name); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -41,7 +41,7 @@ func newStore(objects ...object) *store {
 }
 
 var plurals = map[string]string{"Secret": "secrets", "Pod": "pods", "Pgcluster": "pgclusters", "Pgreplica": "pgreplicas", "Pgtask": "pgtasks",
-	"PostgresCluster": "postgresclusters", "Deployment": "deployments", "Namespace": "namespaces"}
+	"PostgresCluster": "postgresclusters", "Deployment": "deployments", "Namespace": "namespaces", "PersistentVolumeClaim": "persistentvolumeclaims", "ConfigMap": "configmaps", "Job": "jobs", "Service": "services"}
 
 func pathOf(o object) string {
 	version, kind := o["apiVersion"].(string), o["kind"].(string)
