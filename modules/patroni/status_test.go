@@ -11,7 +11,7 @@ import (
 )
 
 func TestExamplesParse(t *testing.T) {
-	for _, e := range []module.Entry{statusEntry, configEntry, switchoverEntry} {
+	for _, e := range []module.Entry{statusEntry, configEntry, switchoverEntry, drillEntry} {
 		moduletest.Example(t, e)
 	}
 }

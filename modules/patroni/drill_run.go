@@ -1,0 +1,298 @@
+package patroni
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/engine/secret"
+	"github.com/adbsql/antdbctl/modules/patroni/writer"
+)
+
+const (
+	drillTable = "public.antdbctl_drill"
+	// warmUp is how many writes are acknowledged before the accident, so that it
+	// falls into a steady stream.
+	warmUp = 20
+	// after is how long the writer goes on when all is well again, to see that
+	// it stays so.
+	after = 2 * time.Second
+)
+
+// Apply drills. The table goes in any case.
+func (d *Drill) Apply(ctx context.Context, env *module.Env) (err error) {
+	l, err := d.login(ctx)
+	if err != nil {
+		return err
+	}
+	open, err := d.opener(ctx, env, l)
+	if err != nil {
+		return err
+	}
+	w := &writer.Writer{Open: open, Table: drillTable, Every: d.Interval, Patience: d.Patience}
+	env.Phase("prepare")
+	if err := d.prepare(ctx, w); err != nil {
+		return l.refused(err)
+	}
+	defer func() {
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		err = errors.Join(err, d.drop(clean, w))
+	}()
+	r, log, err := d.measure(ctx, env, w)
+	if err != nil {
+		return err
+	}
+	if err := d.count(ctx, env, w, r, log); err != nil {
+		return err
+	}
+	d.export(r)
+	for _, f := range d.Facts {
+		env.Logf("%s: %s", f.Name, f.Value)
+	}
+	env.Logf("%s", d.Verdict)
+	if err := d.place.keep(ctx, r); err != nil {
+		return err
+	}
+	return d.judge(r)
+}
+
+// login is the writer's: as given, or out of a Secret.
+func (d *Drill) login(ctx context.Context) (login, error) {
+	l := login{user: d.User, password: d.Password, database: d.Database, sslmode: d.SSLMode}
+	if !d.Password.IsZero() {
+		return l, nil
+	}
+	name := d.LoginSecret
+	if name == "" {
+		if d.User != "" || managed5(d.place.members[0].pod) {
+			return l, module.At("password", errors.New("give the password of the role that writes, or the Secret that has both (login_secret)"))
+		}
+		name = d.place.name + "-postgres-secret"
+	}
+	s, err := d.place.kube.Clientset().CoreV1().Secrets(d.place.namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return l, module.At("login_secret", fmt.Errorf("read Secret %s: %w", name, err))
+	}
+	user := firstOf(d.User, string(s.Data["username"]), string(s.Data["user"]))
+	if user == "" || len(s.Data["password"]) == 0 {
+		return l, module.At("login_secret", fmt.Errorf("Secret %s has no username and password", name))
+	}
+	l.user, l.password = user, secret.New(string(s.Data["password"]))
+	return l, nil
+}
+
+// opener connects the way that clients do.
+func (d *Drill) opener(ctx context.Context, env *module.Env, l login) (func(context.Context) (*pgconn.PgConn, error), error) {
+	dial := func(ctx context.Context) (net.Conn, error) {
+		return d.place.kube.Dial(ctx, "tcp", fmt.Sprintf("svc/%s.%s:%d", d.service(), d.place.namespace, databasePort))
+	}
+	if d.Address != "" {
+		from := d.From
+		if from.IsZero() {
+			from = conn.Target{Kind: conn.Local, Name: "this machine"}
+		}
+		host, err := env.Dialer.Dial(ctx, from)
+		if err != nil {
+			return nil, module.At("from", err)
+		}
+		if _, _, err := net.SplitHostPort(d.Address); err != nil {
+			return nil, module.At("address", err)
+		}
+		dial = func(ctx context.Context) (net.Conn, error) { return host.Dial(ctx, "tcp", d.Address) }
+	}
+	return func(ctx context.Context) (*pgconn.PgConn, error) { return l.connect(ctx, dial) }, nil
+}
+
+// service is what leads to the primary: PGO 5 calls it by Patroni's scope.
+func (d *Drill) service() string {
+	if pod := d.place.members[0].pod; managed5(pod) {
+		return firstOf(scope(pod), d.place.name+"-ha")
+	}
+	return d.place.name
+}
+
+// prepare makes the table anew and so proves that the writer can write.
+func (d *Drill) prepare(ctx context.Context, w *writer.Writer) error {
+	err := w.Do(ctx, "drop table if exists "+drillTable, "create table "+drillTable+" (n bigint primary key, at timestamptz not null default clock_timestamp())")
+	if err != nil {
+		return fmt.Errorf("make the table %s: %w", drillTable, err)
+	}
+	return nil
+}
+
+func (d *Drill) drop(ctx context.Context, w *writer.Writer) error {
+	if err := w.Do(ctx, "drop table if exists "+drillTable); err != nil {
+		return fmt.Errorf("the table %s is left in database %s: %w", drillTable, d.Database, err)
+	}
+	return nil
+}
+
+// measure makes the accident and watches until the cluster is whole.
+func (d *Drill) measure(ctx context.Context, env *module.Env, w *writer.Writer) (*record, writer.Log, error) {
+	w.Start(ctx)
+	log := writer.Log{}
+	r, err := d.accident(ctx, env, w)
+	if err == nil {
+		env.Phase("afterwards")
+		select {
+		case <-time.After(after):
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+	}
+	log = w.Stop()
+	if err != nil {
+		var lines []string
+		for _, f := range log.Faults[max(0, len(log.Faults)-6):] {
+			lines = append(lines, "the writer, "+f.At.Format(time.TimeOnly)+": "+f.Text)
+		}
+		return nil, log, module.Explain(err, "", lines...)
+	}
+	return r, log, nil
+}
+
+func (d *Drill) accident(ctx context.Context, env *module.Env, w *writer.Writer) (*record, error) {
+	env.Phase("write")
+	if err := await(ctx, 30*time.Second, func() bool { return len(w.Log().Acks) >= warmUp }); err != nil {
+		return nil, fmt.Errorf("the writer does not get going: %w", err)
+	}
+	v, err := d.place.again(ctx) // what was seen at the plan may be long ago
+	if err != nil {
+		return nil, err
+	}
+	d.seen = v
+	leader, err := d.able()
+	if err != nil {
+		return nil, err
+	}
+	a, err := d.prepareAccident(ctx, env, leader)
+	if err != nil {
+		return nil, err
+	}
+	r := &record{By: d.By, OldLeader: leader.name, TimelineBefore: v.timeline()}
+	env.Phase(d.By)
+	env.Logf("%s %s", d.deed(), leader.name)
+	r.At = time.Now()
+	if err := a.begin(ctx); err != nil {
+		return nil, err
+	}
+	started := leader.said.PostmasterStart
+	if err := d.recover(ctx, env, w, r, started, a); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// recover waits for a leader, then for the writer, then for the replicas.
+func (d *Drill) recover(ctx context.Context, env *module.Env, w *writer.Writer, r *record, started string, a *accident) error {
+	before, state := len(d.seen.standbys()), ""
+	env.Phase("fail over")
+	ended := false
+	err := d.place.until(ctx, d.Wait, func(v *view) bool {
+		leader := v.leader()
+		switch {
+		case leader == nil:
+			state = "no member leads"
+			return false
+		case leader.name == r.OldLeader && leader.said.PostmasterStart == started && !ended && time.Since(r.At) < d.held():
+			state = r.OldLeader + " still leads"
+			return false
+		}
+		if r.PromotedMS == 0 {
+			r.PromotedMS, r.NewLeader = int(time.Since(r.At).Milliseconds()), leader.name
+			env.Logf("%s leads after %s", leader.name, time.Since(r.At).Round(time.Millisecond))
+		}
+		if w.Log().Last().Before(r.At) {
+			state = leader.name + " leads, and the writer cannot write"
+			return false
+		}
+		if !ended {
+			ended = true
+			if err := a.end(ctx); err != nil {
+				env.Logf("warning: the accident ends by itself: %s", err)
+			}
+			env.Phase("replicas")
+		}
+		r.NewLeader, r.TimelineAfter = leader.name, v.timeline()
+		state = fmt.Sprintf("%d of %d replicas follow %s", len(v.standbys()), before, leader.name)
+		return len(v.standbys()) >= before && len(v.primaries()) == 1
+	})
+	if err != nil {
+		return fmt.Errorf("%s after the accident: %s: %w", d.place.name, state, err)
+	}
+	r.RestoredMS = int(time.Since(r.At).Milliseconds())
+	return nil
+}
+
+// held is how long the old leader is given to be given up.
+func (d *Drill) held() time.Duration {
+	if d.By == "freeze" || d.By == "network" {
+		return d.Hold
+	}
+	return d.Wait
+}
+
+// count compares the writer's log with the rows that are there.
+func (d *Drill) count(ctx context.Context, env *module.Env, w *writer.Writer, r *record, log writer.Log) error {
+	env.Phase("count")
+	found, err := w.Rows(ctx)
+	if err != nil {
+		return fmt.Errorf("count the rows of %s: %w", drillTable, err)
+	}
+	gaps := log.Gaps(r.At, 0)
+	for _, g := range gaps {
+		if g.Length() > time.Second {
+			r.OutageMS += int(g.Length().Milliseconds())
+		}
+	}
+	lost := log.Lost(found)
+	r.DowntimeMS = int(writer.Longest(gaps).Length().Milliseconds())
+	r.Acknowledged, r.Lost, r.Unanswered = len(log.Acks), len(lost), len(log.Unsure)
+	env.Logf("%d writes acknowledged, %d without an answer, of which %d are there", len(log.Acks), len(log.Unsure), log.Surfaced(found))
+	if len(lost) > 0 {
+		env.Logf("acknowledged and gone: %s", numbers(lost))
+	}
+	for _, f := range log.Faults {
+		env.Logf("the writer saw, %s after the accident: %s", f.At.Sub(r.At).Round(time.Millisecond), f.Text)
+	}
+	return nil
+}
+
+// numbers are the first of a list.
+func numbers(list []int64) string {
+	var parts []string
+	for i, n := range list {
+		if i == 20 {
+			return strings.Join(parts, ", ") + fmt.Sprintf(" and %d more", len(list)-i)
+		}
+		parts = append(parts, strconv.FormatInt(n, 10))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// await polls until done.
+func await(ctx context.Context, wait time.Duration, done func() bool) error {
+	limit, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for !done() {
+		select {
+		case <-limit.Done():
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return fmt.Errorf("not done after %s", wait)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return nil
+}
