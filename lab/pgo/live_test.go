@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/adbsql/antdbctl/lab/docker"
@@ -42,6 +43,7 @@ type live struct {
 	engine docker.Engine
 	kube   kubernetes.Interface
 	dyn    dynamic.Interface
+	config *rest.Config
 	nodes  []string
 }
 
@@ -57,7 +59,7 @@ func connectLive(t *testing.T) *live {
 	require.NoError(t, err)
 	list, err := kube.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err, "this test needs a running lab: lab up")
-	l := &live{t: t, lab: lab, engine: docker.New(lab), kube: kube, dyn: dyn}
+	l := &live{t: t, lab: lab, engine: docker.New(lab), kube: kube, dyn: dyn, config: config}
 	for _, n := range list.Items {
 		l.nodes = append(l.nodes, n.Name)
 	}
@@ -72,6 +74,7 @@ func TestOperatorOnTheLab(t *testing.T) {
 	l := connectLive(t)
 	l.images()
 	t.Run("create, scale out, fail over, change a password, delete", l.life)
+	t.Run("a PostgresCluster: create, tune, fail over, delete", l.five)
 	t.Run("without pgaudit the container completes, and the deletion fails", l.broken)
 }
 
