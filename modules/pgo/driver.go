@@ -44,6 +44,10 @@ type judge interface {
 	fault(ctx context.Context, v *view) error
 }
 
+// amender is a driver whose record runs ahead of what can be seen: it sets it
+// right by the view.
+type amender interface{ amend(v *view) }
+
 // record is what an operator has on record of a cluster, as far as the
 // generations have it in common.
 type record struct {

@@ -72,6 +72,16 @@ func (c *Cluster) otherImage(running string) error {
 		`say what the image holds: engine = "antdb" or "postgresql"; the volumes know which wrote them`))
 }
 
+// engineOf is the engine that wrote the volumes; "" where they remember none.
+func engineOf(claims []corev1.PersistentVolumeClaim) string {
+	for _, claim := range claims {
+		if engine := claim.Annotations[engineAnnotation]; engine != "" {
+			return engine
+		}
+	}
+	return ""
+}
+
 // mayRun refuses an image for a cluster that has data, where it may hold another
 // engine than wrote that data.
 func (c *Cluster) mayRun(ctx context.Context, p *place, running string) error {
@@ -96,10 +106,9 @@ type identity struct{ engine, system string }
 // antdbVersion is how AntDB marks its version, from 3.1 on.
 var antdbVersion = regexp.MustCompile(`^PostgreSQL \S+ ADB \S+`)
 
-// identify asks the primary who it is, inside its own pod.
-func (p *place) identify(ctx context.Context, v *view) (identity, error) {
-	pod := v.primary()
-	host, err := p.kube.Container(ctx, p.namespace, pod.Name, v.names.container)
+// identify asks a server who it is, inside its own pod.
+func (p *place) identify(ctx context.Context, pod string) (identity, error) {
+	host, err := p.kube.Container(ctx, p.namespace, pod, p.names.container)
 	if err != nil {
 		return identity{}, err
 	}
@@ -107,7 +116,7 @@ func (p *place) identify(ctx context.Context, v *view) (identity, error) {
 	res, err := host.Run(ctx, conn.Command("psql", "-XAtqc",
 		"select version() || '|' || (select system_identifier from pg_control_system())", "-d", "postgres"))
 	if err != nil {
-		return identity{}, fmt.Errorf("ask %s who it is: %w", pod.Name, err)
+		return identity{}, fmt.Errorf("ask %s who it is: %w", pod, err)
 	}
 	text, system, _ := strings.Cut(strings.TrimSpace(res.Stdout), "|")
 	who := identity{engine: enginePostgreSQL, system: system}
@@ -124,7 +133,7 @@ func (c *Cluster) remember(ctx context.Context, env *module.Env, p *place, v *vi
 	if v.primary() == nil {
 		return nil
 	}
-	who, err := p.identify(ctx, v)
+	who, err := p.identify(ctx, v.primary().Name)
 	if err != nil {
 		env.Logf("the volumes do not learn their engine: %v", err)
 		return nil

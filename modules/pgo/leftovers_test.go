@@ -75,7 +75,6 @@ func TestKeptDataWithoutItsPasswordsIsRefused(t *testing.T) {
 // With the key of another system, or without any data, a new cluster would wait
 // for a leader that never comes.
 func TestStaleRecordsOfPatroniAreCleared(t *testing.T) {
-	system := object{"config": "{}", "initialize": "77"}
 	for name, c := range map[string]struct {
 		change           func(*kubeAPI)
 		deleted, patched []string
@@ -87,7 +86,7 @@ func TestStaleRecordsOfPatroniAreCleared(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, a := afterwards(t)
-			a.kinds["configmaps"] = []object{patroniMap("hippo-config", system), patroniMap("hippo-leader", object{"leader": "hippo-x"})}
+			a.kinds["configmaps"] = []object{patroniMap("hippo-config", object{"config": "{}", "initialize": "77"}), patroniMap("hippo-leader", object{"leader": "hippo-x"})}
 			c.change(a)
 			step := hippo(t, o, a, "")
 			_, _, err := step.Check()

@@ -70,7 +70,8 @@ func recorded(t *testing.T, files ...string) []exchange {
 // has no more.
 type operator struct {
 	*httptest.Server
-	dir string // certificate, key and credentials, as a user has them
+	config string // the answer to /config
+	dir    string // certificate, key and credentials, as a user has them
 
 	mu      sync.Mutex
 	script  []exchange
@@ -163,6 +164,14 @@ func (o *operator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		w.WriteHeader(e.status)
 		_, _ = io.WriteString(w, e.answer+"\n")
+		return
+	}
+	if strings.HasPrefix(request, "GET /config") && o.config == "" { // not for the role of this user
+		http.Error(w, "Not authorized for this apiserver action", http.StatusForbidden)
+		return
+	}
+	if strings.HasPrefix(request, "GET /config") {
+		_, _ = io.WriteString(w, o.config)
 		return
 	}
 	o.unknown = append(o.unknown, request+" "+string(body))

@@ -107,6 +107,11 @@ func (c *Cluster) creation(ctx context.Context, p *place, v *view) (module.Chang
 	if err := c.sidecarsThere(ctx, p); err != nil {
 		return module.NoChange, err
 	}
+	if f, ok := p.driver.(foreseer); ok {
+		if err := f.foresee(ctx, c); err != nil {
+			return module.NoChange, err
+		}
+	}
 	left, err := c.leftovers(ctx, p, v)
 	return module.Change{Action: module.Create, Diff: shownLeftovers(left),
 		Summary: fmt.Sprintf("create %s (%s, %s)", c.Name, c.ref().plain(), count(c.Replicas, "replica"))}, err

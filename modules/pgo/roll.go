@@ -130,6 +130,7 @@ type roller struct {
 	*watch
 	c        *Cluster
 	shape    shape
+	engine   string // of the data; "" where nothing says it
 	switchTo func(ctx context.Context, deployment string) error
 }
 
@@ -173,15 +174,29 @@ func (r *roller) roll(ctx context.Context, v *view) error {
 	return r.reshape(ctx, v, lead) // the caller waits for it
 }
 
-// one changes a replica and waits until it follows again.
+// one changes a replica, waits until it follows again, and sees that it is still
+// of the engine that the data is of: so far only a copy would be lost.
 func (r *roller) one(ctx context.Context, v *view, name string) error {
 	if err := r.reshape(ctx, v, name); err != nil {
 		return err
 	}
-	return r.until(ctx, "replica "+name+" follows again", func(v *view) bool {
+	v, err := r.seen(ctx, "replica "+name+" follows again", func(v *view) bool {
 		w := v.workload(name)
-		return w != nil && w.available && v.follows(name, r.shape)
+		return w != nil && w.available && v.follows(name, r.shape) != ""
 	})
+	if err != nil || r.engine == "" {
+		return err
+	}
+	who, err := r.identify(ctx, v.follows(name, r.shape))
+	if err != nil {
+		return err
+	}
+	if who.engine != r.engine {
+		return module.At("image", module.Explain(
+			fmt.Errorf("replica %s runs %s now, on the data of %s; what has not been changed yet stays as it is", name, engineName(who.engine), engineName(r.engine)),
+			"write the image that the others run, and apply again; then take this replica away and add another"))
+	}
+	return nil
 }
 
 // runs reports that the database container of a Deployment runs at this moment.
@@ -194,19 +209,22 @@ func (v *view) runs(deployment string) bool {
 	return false
 }
 
-// follows reports that a Deployment's pod is a replica that follows, and of the shape.
-func (v *view) follows(deployment string, s shape) bool {
+// follows finds a Deployment's pod if it is a replica that follows, and of the
+// shape; "" while it is not.
+func (v *view) follows(deployment string, s shape) string {
 	for _, pod := range v.following() {
 		if pod.Labels[v.names.workload] != deployment {
 			continue
 		}
 		for i := range pod.Spec.Containers {
 			if have := &pod.Spec.Containers[i]; have.Name == v.names.container {
-				return len(s.diff(have)) == 0
+				if len(s.diff(have)) == 0 {
+					return pod.Name
+				}
 			}
 		}
 	}
-	return false
+	return ""
 }
 
 func (r *roller) handOver(ctx context.Context, from, to string) error {
@@ -230,26 +248,33 @@ func (r *roller) reshape(ctx context.Context, v *view, name string) error {
 	return nil
 }
 
-// until waits for one step of the way, with the patience of the phase replicas.
+// until waits for one step of the way.
 func (r *roller) until(ctx context.Context, what string, is func(*view) bool) error {
+	_, err := r.seen(ctx, what, is)
+	return err
+}
+
+// seen waits for one step of the way, with the patience of the phase replicas,
+// and gives what was seen then.
+func (r *roller) seen(ctx context.Context, what string, is func(*view) bool) (*view, error) {
 	r.env.Phase(phaseReplicas)
 	for started := time.Now(); ; {
 		v, err := r.next(ctx, true)
 		if err != nil {
-			return r.interrupted(ctx, phaseReplicas, started, err)
+			return nil, r.interrupted(ctx, phaseReplicas, started, err)
 		}
 		if is(v) {
-			return nil
+			return v, nil
 		}
 		if err := r.c.hopeless(ctx, r.place, v, phaseReplicas); err != nil {
-			return fmt.Errorf("waiting until %s; what has not been changed yet stays as it is: %w", what, err)
+			return nil, fmt.Errorf("waiting until %s; what has not been changed yet stays as it is: %w", what, err)
 		}
 		if limit := r.c.limit(phaseReplicas); time.Since(started) > limit {
-			return module.At("deadlines", module.Explain(fmt.Errorf("after %s it is still not so that %s; what has not been changed yet stays as it is", limit, what),
+			return nil, module.At("deadlines", module.Explain(fmt.Errorf("after %s it is still not so that %s; what has not been changed yet stays as it is", limit, what),
 				"look at the evidence; applying again goes on", r.podEvidence(ctx, v)...))
 		}
 		if err := r.rest(ctx); err != nil {
-			return r.interrupted(ctx, phaseReplicas, started, err)
+			return nil, r.interrupted(ctx, phaseReplicas, started, err)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (c *Cluster) fixed(r *record) error {
 	for _, f := range []struct{ arg, want, is string }{{"user", c.User, r.user}, {"dbname", c.Dbname, r.database}} {
 		if f.want != "" && f.is != "" && f.want != f.is {
 			return module.At(f.arg, module.Explain(fmt.Errorf("cluster %s has %s, not %s", c.Name, f.is, f.want),
-				"PGO 4.2 has the first user and the database in pgo.yaml; make further users by pgo.user, further databases by sql.database"))
+				remedyFirstUser))
 		}
 	}
 	for _, f := range []struct {
@@ -100,7 +100,11 @@ func (d *rest42) reshape(ctx context.Context, env *module.Env, c *Cluster, v *vi
 	if err := d.rerecord(ctx, env, c); err != nil {
 		return err
 	}
-	r := &roller{watch: &watch{place: d.place, env: env}, c: c, shape: c.shape(), switchTo: func(ctx context.Context, to string) error {
+	claims, err := d.claimsOf(ctx)
+	if err != nil {
+		return err
+	}
+	r := &roller{watch: &watch{place: d.place, env: env}, c: c, shape: c.shape(), engine: engineOf(d.dataClaims(claims)), switchTo: func(ctx context.Context, to string) error {
 		return d.api.failover(ctx, d.namespace, d.name, to)
 	}}
 	return r.roll(ctx, v)

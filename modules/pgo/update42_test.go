@@ -25,9 +25,9 @@ func recordedFailover(t *testing.T, then func()) exchange {
 	return exchange{}
 }
 
-// rolling makes the pods follow what is patched into their Deployments, and
+// patchesReachPods makes the pods follow what is patched into their Deployments, and
 // keeps what happened.
-func rolling(a *kubeAPI, story *[]string) {
+func patchesReachPods(a *kubeAPI, story *[]string) {
 	podOf := map[string]string{"hippo": "hippo-54bf68fbd4-qzkbd", "hippo-rcan": "hippo-rcan-5f5b7f4b97-vtvxp"}
 	a.onPatch = func(a *kubeAPI, kind, name string) {
 		*story = append(*story, kind+"/"+name)
@@ -68,7 +68,7 @@ func TestAnImageRollsReplicasFirst(t *testing.T) {
 	a.kinds = map[string][]object{}
 	require.NoError(t, json.Unmarshal([]byte(strings.ReplaceAll(string(text), "crunchydata/antdb-ha:latest", "crunchydata/antdb-ha:old")), &a.kinds))
 	onRecord(a)
-	rolling(a, &story)
+	patchesReachPods(a, &story)
 	step := hippo(t, o, a, "replicas = 1\nresources {\n cpu = \"200m\"\n memory_limit = \"1Gi\"\n}")
 	o.answers(old)
 	change, _, err := step.Check()
@@ -96,7 +96,7 @@ func TestWithoutAReplicaThePrimaryRestarts(t *testing.T) {
 	a.drop("pods", "hippo-rcan")
 	a.drop("deployments", "hippo-rcan")
 	onRecord(a)
-	rolling(a, &story)
+	patchesReachPods(a, &story)
 	o := newOperator(t, nil)
 	o.answers(initialized(t))
 	_, _, err := hippo(t, o, a, "resources {\n memory = \"1Gi\"\n}").Apply()
@@ -120,7 +120,7 @@ func TestWhileNobodyLeadsOnlyPodsThatDoNotRunAreChanged(t *testing.T) {
 			a.drop("deployments", "hippo-rcan")
 			c.change(a)
 			onRecord(a)
-			rolling(a, &story)
+			patchesReachPods(a, &story)
 			o := newOperator(t, nil)
 			o.answers(early)
 			_, _, err := hippo(t, o, a, "deadlines = { pull = \"50ms\", bootstrap = \"50ms\" }\nresources {\n memory = \"1Gi\"\n}").Apply()
@@ -279,5 +279,32 @@ func TestWhatARequestOf42LacksIsRefusedAtItsArgument(t *testing.T) {
 		o.answers(initialized(t))
 		_, _, err := hippo(t, o, a, arg+" = "+value).Check()
 		requireAt(t, err, arg, "PGO 4.2 takes no "+arg)
+	}
+}
+
+// What the apiserver shows of pgo.yaml tells in the plan what would fail later.
+func TestThePlanKnowsPgoYaml(t *testing.T) {
+	const config = `{"Result":{"Cluster":{"CCPImagePrefix":"%s","User":"testuser","Database":"userdb","PgmonitorPassword":"s3cret"},"Storage":{"hostpathstorage":{},"nfs":{}},"ContainerResources":{"small":{}}},"Code":"ok","Msg":""}`
+	for name, c := range map[string]struct{ prefix, args, arg, text string }{
+		"all fits":          {"crunchydata", "storage_config = \"nfs\"\nresources_config = \"small\"\nuser = \"testuser\"", "", ""},
+		"another prefix":    {"registry.local/pg", "", "image", "the operator runs registry.local/pg/antdb-ha:latest, not crunchydata/antdb-ha:latest"},
+		"another user":      {"crunchydata", `user = "app"`, "user", "PGO 4.2 makes testuser"},
+		"another database":  {"crunchydata", `dbname = "app"`, "dbname", "PGO 4.2 makes userdb"},
+		"unknown storage":   {"crunchydata", `storage_config = "fast"`, "storage_config", `pgo.yaml has no "fast": it has hostpathstorage, nfs`},
+		"unknown resources": {"crunchydata", `resources_config = "huge"`, "resources_config", `pgo.yaml has no "huge": it has small`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, a := newOperator(t, nil), &kubeAPI{groups: []string{groupV4}, kinds: map[string][]object{}}
+			o.config = fmt.Sprintf(config, c.prefix)
+			o.answers(absent)
+			change, _, err := hippo(t, o, a, c.args).Check()
+			if c.arg == "" {
+				require.NoError(t, err)
+				require.Equal(t, module.Create, change.Action)
+				return
+			}
+			requireAt(t, err, c.arg, c.text)
+			require.NotContains(t, err.Error(), "s3cret")
+		})
 	}
 }

@@ -55,7 +55,11 @@ func (p *place) look(ctx context.Context, judge bool) (*view, error) {
 	if v.record, err = p.driver.record(ctx); err != nil {
 		return nil, err
 	}
-	return v, p.objects(ctx, v, judge)
+	err = p.objects(ctx, v, judge)
+	if a, ok := p.driver.(amender); ok && err == nil {
+		a.amend(v)
+	}
+	return v, err
 }
 
 func (p *place) objects(ctx context.Context, v *view, judge bool) error {

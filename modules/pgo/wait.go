@@ -103,9 +103,7 @@ func (c *Cluster) foreignImage(v *view) error {
 	if have == nil || familiar(refOf(have.Image).prefix) == familiar(want.prefix) {
 		return nil
 	}
-	return module.At("image", module.Explain(
-		fmt.Errorf("the operator runs %s, not %s", have.Image, want),
-		"PGO 4.2 puts one prefix (CCPImagePrefix in pgo.yaml) before every image: tag and ship the image under that name, or change the prefix and restart the operator"))
+	return otherPrefix(have.Image, want)
 }
 
 // tooLate ends a wait that met nothing hopeless, and nothing good.
