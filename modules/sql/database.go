@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -24,7 +25,9 @@ type Database struct {
 	LCCtype   string   `hcl:"lc_ctype,optional" doc:"Character classes; the sort order's by default. Fixed once the database is there."`
 	Template  string   `hcl:"template,optional" doc:"Database to copy; template0 where encoding or locale are given."`
 	Connect   []string `hcl:"connect,optional" doc:"Roles that may connect. The privilege is granted to those that lack it, never taken away."`
+	Limit     *int     `hcl:"connection_limit,optional" doc:"Sessions at once, of all but superusers; -1 for no limit."`
 	Keep      bool     `hcl:"keep,optional" doc:"Leave the database in place when the step is destroyed."`
+	End       bool     `hcl:"end_sessions,optional" doc:"Destroying ends the sessions in the database. Without it, they keep it from being dropped."`
 
 	User     string       `hcl:"user,optional" doc:"Role to do the work as. Over the local socket: the operating system's user postgres."`
 	Password secret.Value `hcl:"password,optional" doc:"Password of that user."`
@@ -35,16 +38,18 @@ type Database struct {
 	Size int64 `out:"size" doc:"Bytes on disk."`
 
 	found, chown bool
+	relimit      bool
+	release      int      // server_version_num / 10000
 	lacking      []string // roles of Connect that may not connect
-	fixed        []module.Diff
 }
 
 func (*Database) Info() module.Info {
 	return module.Info{
 		Name:    "sql.database",
-		Summary: "Keeps a database: its owner and who may connect.",
-		Doc: "A database that is missing is created. Owner and the right to connect are kept; encoding and locale are compared, " +
-			"and a difference is reported, since they cannot be changed in place.\n\n" +
+		Summary: "Keeps a database: its owner, its limit and who may connect.",
+		Doc: "A database that is missing is created. Owner, connection limit and the right to connect are kept, changed together in one transaction; " +
+			"encoding and locale are compared, and a difference fails the plan, since they cannot be changed in place. " +
+			"A template counts only when the database is created.\n\n" +
 			"Destroying drops the database with all that is in it, unless `keep` is set. The server refuses while somebody is connected.",
 		On:      sqlTargets,
 		Example: databaseExample,
@@ -65,13 +70,14 @@ func (d *Database) Validate() error {
 	return nil
 }
 
-// session works from the database postgres: the one that is kept may not be there.
-func (d *Database) session(env *module.Env) (*session, error) {
-	return login{host: d.Host, port: d.Port, user: d.User, sslmode: d.SSLMode, password: d.Password, passwordArg: "password"}.open(env)
+// login is for the database postgres: the one that is kept may not be there.
+func (d *Database) login() login {
+	return login{host: d.Host, port: d.Port, user: d.User, sslmode: d.SSLMode, password: d.Password, passwordArg: "password"}
 }
 
+// Check compares, and refuses what cannot be.
 func (d *Database) Check(ctx context.Context, env *module.Env) (module.Change, error) {
-	s, err := d.session(env)
+	s, err := d.login().open(env)
 	if err != nil {
 		return module.NoChange, err
 	}
@@ -79,20 +85,25 @@ func (d *Database) Check(ctx context.Context, env *module.Env) (module.Change, e
 	if err != nil {
 		return module.NoChange, explain("name", err)
 	}
-	d.found, d.chown, d.lacking, d.fixed = t.get("found") == "t", false, nil, nil
+	d.found = t.get("found") == "t"
+	if _, err := fmt.Sscan(t.get("release"), &d.release); err != nil {
+		return module.NoChange, fmt.Errorf("version of the server: %w", err)
+	}
 	if err := json.Unmarshal([]byte(t.get("lacking")), &d.lacking); err != nil {
 		return module.NoChange, err
 	}
 	if !d.found {
-		return module.Change{Action: module.Create, Summary: "create database " + d.Name}, nil
+		return writable(ctx, env, d.login(), t, module.Change{Action: module.Create, Summary: "create database " + d.Name})
 	}
-	diff := d.differences(t)
-	if len(diff) > 0 {
-		summary := "database " + d.Name + ": change " + diff[0].Path
-		if len(d.fixed) > 0 {
-			summary = fmt.Sprintf("database %s has another %s: that cannot be changed in place", d.Name, d.fixed[0].Path)
+	if err := d.fixed(t); err != nil {
+		return module.NoChange, module.Refuse(err)
+	}
+	if diff := d.differences(t); len(diff) > 0 {
+		paths := make([]string, len(diff))
+		for i, one := range diff {
+			paths[i] = one.Path
 		}
-		return module.Change{Action: module.Update, Summary: summary, Diff: diff}, nil
+		return writable(ctx, env, d.login(), t, module.Change{Action: module.Update, Summary: fmt.Sprintf("database %s: change %s", d.Name, strings.Join(paths, ", ")), Diff: diff})
 	}
 	if _, err := fmt.Sscan(t.get("size"), &d.Size); err != nil {
 		return module.NoChange, fmt.Errorf("size of database %s: %w", d.Name, err)
@@ -101,6 +112,8 @@ func (d *Database) Check(ctx context.Context, env *module.Env) (module.Change, e
 }
 
 func (d *Database) question() string {
+	// Who may neither connect nor read statistics may not know the size.
+	size := `case when has_database_privilege(d.oid, 'connect') or pg_has_role('pg_read_all_stats', 'member') then pg_database_size(d.oid) else 0 end`
 	lacking := "'[]'"
 	if len(d.Connect) > 0 {
 		lacking = fmt.Sprintf(`(select coalesce(json_agg(n.role order by n.nr), '[]')
@@ -108,21 +121,32 @@ func (d *Database) question() string {
   where case when r.oid is null or d.oid is null then true else not has_database_privilege(r.oid, d.oid, 'connect') end)::text`, literals(d.Connect))
 	}
 	return fmt.Sprintf(`select d.oid is not null as found, pg_get_userbyid(d.datdba) as owner, pg_encoding_to_char(d.encoding) as encoding,
-  d.datcollate as lc_collate, d.datctype as lc_ctype, pg_database_size(d.oid) as size, %s as lacking
-from (select 1) as one left join pg_catalog.pg_database d on d.datname = %s`, lacking, literal(d.Name))
+  d.datcollate as lc_collate, d.datctype as lc_ctype, d.datconnlimit as "limit", %s as size, %s as lacking,
+  current_setting('server_version_num')::int / 10000 as release, %s
+from (select 1) as one left join pg_catalog.pg_database d on d.datname = %s`, size, lacking, replicaColumns, literal(d.Name))
+}
+
+// fixed finds what is otherwise for good.
+func (d *Database) fixed(t *table) error {
+	var errs []error
+	for _, f := range []struct{ arg, want string }{{"encoding", d.Encoding}, {"lc_collate", d.LCCollate}, {"lc_ctype", d.LCCtype}} {
+		if have := t.get(f.arg); f.want != "" && letters(f.want) != letters(have) {
+			errs = append(errs, module.At(f.arg, module.Explain(
+				fmt.Errorf("database %s has %s %s, not %s, and that cannot be changed in place", d.Name, f.arg, have, f.want),
+				"write what it has, or dump it, drop it and let this step make it anew")))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (d *Database) differences(t *table) []module.Diff {
 	var diff []module.Diff
-	for _, fixed := range []struct{ arg, want string }{{"encoding", d.Encoding}, {"lc_collate", d.LCCollate}, {"lc_ctype", d.LCCtype}} {
-		if have := t.get(fixed.arg); fixed.want != "" && letters(fixed.want) != letters(have) {
-			d.fixed = append(d.fixed, module.Diff{Path: fixed.arg, Before: have, After: fixed.want})
-		}
-	}
-	diff = append(diff, d.fixed...)
-	if owner := t.get("owner"); d.Owner != "" && d.Owner != owner {
-		d.chown = true
+	owner, limit := t.get("owner"), t.get("limit")
+	if d.chown = d.Owner != "" && d.Owner != owner; d.chown {
 		diff = append(diff, module.Diff{Path: "owner", Before: owner, After: d.Owner})
+	}
+	if d.relimit = d.Limit != nil && fmt.Sprint(*d.Limit) != limit; d.relimit {
+		diff = append(diff, module.Diff{Path: "connection_limit", Before: limit, After: fmt.Sprint(*d.Limit)})
 	}
 	if len(d.lacking) > 0 {
 		diff = append(diff, module.Diff{Path: "connect", After: "+ " + strings.Join(d.lacking, ", ")})
@@ -139,104 +163,4 @@ func letters(name string) string {
 		}
 		return -1
 	}, name)
-}
-
-func (d *Database) Apply(ctx context.Context, env *module.Env) error {
-	if len(d.fixed) > 0 {
-		f := d.fixed[0]
-		return module.At(f.Path, module.Explain(
-			fmt.Errorf("database %s has %s %s, not %s, and that cannot be changed in place", d.Name, f.Path, f.Before, f.After),
-			"write what it has, or dump it, drop it and let this step make it anew"))
-	}
-	s, err := d.session(env)
-	if err != nil {
-		return err
-	}
-	var statements []string
-	switch {
-	case !d.found:
-		if err := s.command(ctx, d.create()); err != nil {
-			return explain(d.faulty(err), err)
-		}
-	case d.chown:
-		statements = append(statements, fmt.Sprintf("alter database %s owner to %s", ident(d.Name), ident(d.Owner)))
-	}
-	if d.found {
-		statements = append(statements, d.grants(d.lacking)...)
-	} else {
-		statements = append(statements, d.grants(d.Connect)...)
-	}
-	err = s.change(ctx, statements...)
-	return explain(d.faulty(err), err)
-}
-
-func (d *Database) create() string {
-	text := "create database " + ident(d.Name)
-	template := d.Template
-	if template == "" && d.Encoding+d.LCCollate+d.LCCtype != "" {
-		template = "template0"
-	}
-	if d.Owner != "" {
-		text += " owner " + ident(d.Owner)
-	}
-	if template != "" {
-		text += " template " + ident(template)
-	}
-	ctype := d.LCCtype
-	if ctype == "" {
-		ctype = d.LCCollate
-	}
-	for _, option := range [][2]string{{"encoding", d.Encoding}, {"lc_collate", d.LCCollate}, {"lc_ctype", ctype}} {
-		if option[1] != "" {
-			text += " " + option[0] + " " + literal(option[1])
-		}
-	}
-	return text
-}
-
-func (d *Database) grants(roles []string) []string {
-	var statements []string
-	for _, role := range roles {
-		statements = append(statements, fmt.Sprintf("grant connect on database %s to %s", ident(d.Name), ident(role)))
-	}
-	return statements
-}
-
-// faulty names the argument that a refusal is about.
-func (d *Database) faulty(err error) string {
-	f := faultOf(err)
-	if f == nil {
-		return "name"
-	}
-	for _, arg := range []struct{ name, value string }{
-		{"owner", d.Owner}, {"template", d.Template}, {"encoding", d.Encoding}, {"lc_collate", d.LCCollate}, {"lc_ctype", d.LCCtype},
-	} {
-		if f.names(arg.value) {
-			return arg.name
-		}
-	}
-	for _, role := range d.Connect {
-		if f.names(role) {
-			return "connect"
-		}
-	}
-	return "name"
-}
-
-// Destroy drops the database.
-func (d *Database) Destroy(ctx context.Context, env *module.Env) error {
-	if d.Keep {
-		env.Logf("database %s stays (keep)", d.Name)
-		return nil
-	}
-	s, err := d.session(env)
-	if err != nil {
-		return err
-	}
-	err = s.command(ctx, "drop database if exists "+ident(d.Name))
-	if stateOf(err) == objectInUse {
-		return module.At("name", module.Explain(fmt.Errorf("drop database %s: %w", d.Name, err),
-			"end the sessions first: select pid, usename, application_name from pg_stat_activity where datname = "+literal(d.Name)))
-	}
-	return explain("name", err)
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/module/moduletest"
@@ -17,7 +18,11 @@ func TestDatabase(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *server){
 		"made, then in order":           testDatabaseCreate,
 		"owner and rights kept":         testDatabaseUpdate,
-		"what is fixed is reported":     testDatabaseFixed,
+		"what is fixed is refused":      testDatabaseFixed,
+		"connection limit":              testDatabaseLimit,
+		"all or nothing":                testDatabaseAtomic,
+		"somebody is connected":         testDatabaseVisited,
+		"names of all kinds":            testDatabaseNames,
 		"refusals name their argument":  testDatabaseRefusals,
 		"dropped, unless used or stays": testDatabaseDestroy,
 	} {
@@ -52,13 +57,57 @@ func testDatabaseUpdate(t *testing.T, s *server) {
 
 func testDatabaseFixed(t *testing.T, s *server) {
 	s.sql(t, "create database fixed encoding 'SQL_ASCII' template template0")
-	step := s.step(t, databaseEntry, "name = \"fixed\"\nencoding = \"UTF8\"")
+	step := s.step(t, databaseEntry, "name = \"fixed\"\nencoding = \"UTF8\"\nlc_collate = \"zh_CN.utf8\"")
+	_, _, err := step.Check()
+	requireAt(t, err, "encoding", "database fixed has encoding SQL_ASCII, not UTF8, and that cannot be changed in place")
+	require.ErrorContains(t, err, "has lc_collate C, not zh_CN.utf8", "all at once")
+	require.NoError(t, step.Destroy(), "a difference does not stand in the way of destroying")
+}
+
+func testDatabaseLimit(t *testing.T, s *server) {
+	s.step(t, databaseEntry, "name = \"narrow\"\nconnection_limit = 2").Converge(module.Create)
+	step := s.step(t, databaseEntry, "name = \"narrow\"\nconnection_limit = -1\nowner = \"holder\"")
 	change, _, err := step.Check()
 	require.NoError(t, err)
-	require.Equal(t, []module.Diff{{Path: "encoding", Before: "SQL_ASCII", After: "UTF8"}}, change.Diff)
-	_, _, err = step.Apply()
-	requireAt(t, err, "encoding", "cannot be changed in place")
-	require.NoError(t, step.Destroy(), "a difference does not stand in the way of destroying")
+	require.Equal(t, []module.Diff{{Path: "owner", Before: "postgres", After: "holder"}, {Path: "connection_limit", Before: "2", After: "-1"}}, change.Diff)
+	step.Converge(module.Update)
+	require.Equal(t, "-1|holder", s.sql(t, "select datconnlimit, pg_get_userbyid(datdba) from pg_database where datname = 'narrow'"))
+}
+
+// testDatabaseAtomic has the last of three changes fail.
+func testDatabaseAtomic(t *testing.T, s *server) {
+	s.sql(t, "create database whole")
+	_, _, err := s.step(t, databaseEntry, "name = \"whole\"\nconnection_limit = 7\nowner = \"holder\"\nconnect = [\"nosuch\"]").Apply()
+	requireAt(t, err, "connect", "nosuch")
+	require.Equal(t, "-1|postgres", s.sql(t, "select datconnlimit, pg_get_userbyid(datdba) from pg_database where datname = 'whole'"))
+}
+
+func testDatabaseVisited(t *testing.T, s *server) {
+	s.sql(t, "create database busy")
+	visitor := s.visit(t, "busy", "lodger")
+	err := s.step(t, databaseEntry, "name = \"busy\"").Destroy()
+	requireAt(t, err, "name", "being accessed by other users")
+	explained := (*module.Explained)(nil)
+	require.ErrorAs(t, err, &explained)
+	require.Len(t, explained.Evidence, 1)
+	require.Regexp(t, `^pid \d+, from 127.0.0.1, user lodger, program lodging$`, explained.Evidence[0])
+	require.Contains(t, explained.Remedy, "end_sessions")
+
+	require.NoError(t, s.step(t, databaseEntry, "name = \"busy\"\nend_sessions = true").Destroy())
+	_, err = visitor.Exec(t.Context(), "select 1").ReadAll()
+	require.Error(t, err, "its session is over")
+	require.Equal(t, "f", s.sql(t, "select exists (select from pg_database where datname = 'busy')"))
+}
+
+func testDatabaseNames(t *testing.T, s *server) {
+	for _, name := range []string{"select", "a=b", `it's "x" back\slash`, " 订单 库 ", "-d"} {
+		step := s.step(t, databaseEntry, "name = %q\nowner = \"holder\"\nconnect = [\"visitor\"]", name)
+		step.Converge(module.Create)
+		_, out, err := s.step(t, queryEntry, "database = %q\nsql = \"select current_database() as name\"", name).Check()
+		require.NoError(t, err, name)
+		require.Equal(t, name, out.GetAttr("rows").Index(cty.Zero).GetAttr("name").AsString())
+		require.NoError(t, step.Destroy())
+	}
 }
 
 func testDatabaseRefusals(t *testing.T, s *server) {

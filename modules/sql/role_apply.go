@@ -101,7 +101,7 @@ func (r *Role) Destroy(ctx context.Context, env *module.Env) error {
 // inUse refuses to drop a role that is logged in: the server itself would do
 // it, and let those sessions work on as nobody.
 func (r *Role) inUse(ctx context.Context, s *session) error {
-	t, err := s.query(ctx, fmt.Sprintf(`select pid, coalesce(datname, '') as database, coalesce(application_name, '') as program, coalesce(client_addr::text, 'the socket') as address
+	t, err := s.query(ctx, fmt.Sprintf(`select pid, coalesce(datname, '') as database, coalesce(application_name, '') as program, coalesce(host(client_addr), 'the socket') as address
 from pg_catalog.pg_stat_activity where usename = %s and pid <> pg_backend_pid() and application_name is distinct from 'antdbctl' order by backend_start`, literal(r.Role)))
 	if err != nil || len(t.rows) == 0 {
 		return explain("role", err)
@@ -123,7 +123,7 @@ func sessionLines(t *table) []string {
 	var lines []string
 	for i := range min(len(t.rows), 5) {
 		line := fmt.Sprintf("pid %s, from %s", t.at(i, "pid"), t.at(i, "address"))
-		for _, column := range []string{"database", "program"} {
+		for _, column := range []string{"user", "database", "program"} {
 			if v := t.at(i, column); v != "" {
 				line += ", " + column + " " + v
 			}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
 
@@ -122,6 +123,18 @@ func (s *server) in(t *testing.T, database, statement string) string {
 // conninfo quotes a value of a connection string.
 func conninfo(value string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "'"
+}
+
+// visit opens a session that stays until the test ends, as a role of its own.
+func (s *server) visit(t *testing.T, database, role string) *pgconn.PgConn {
+	t.Helper()
+	s.sql(t, "create role "+ident(role)+" superuser login password 'v1sit'")
+	cfg, err := pgconn.ParseConfig(fmt.Sprintf("host=127.0.0.1 port=%d user=%s password=v1sit sslmode=disable application_name=lodging dbname=%s", s.port, conninfo(role), conninfo(database)))
+	require.NoError(t, err)
+	c, err := pgconn.ConnectConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	return c
 }
 
 // socket is this machine with PGHOST set, as containers of the HA image have
