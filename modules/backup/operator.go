@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -89,9 +90,7 @@ func ended(job *batchv1.Job, how batchv1.JobConditionType) bool {
 func (p *place) jobFailed(ctx context.Context, job *batchv1.Job) error {
 	log := p.jobLog(ctx, job.Name)
 	cause, remedy := verdict(log)
-	if cause == "" {
-		cause = lastLine(log)
-	}
+	cause = cmp.Or(cause, lastLine(log), failure(job), "its pods have left no log")
 	switch {
 	case strings.Contains(log, "does not have a host assigned"):
 		remedy = "the repository's pod is on no node: give it a volume (kubectl get pvc,pv), then run this step again"
@@ -99,10 +98,20 @@ func (p *place) jobFailed(ctx context.Context, job *batchv1.Job) error {
 		remedy = "the job came before the repository's container, or that was replaced meanwhile: run this step again"
 	}
 	evidence := telling(log)
-	if len(evidence) == 0 {
+	if len(evidence) == 0 && log != "" {
 		evidence = last(strings.Split(strings.TrimSpace(log), "\n"), 8)
 	}
 	return module.Explain(fmt.Errorf("the job %s has failed: %s", job.Name, cause), remedy, evidence...)
+}
+
+// failure is what the Job's own status says.
+func failure(job *batchv1.Job) string {
+	for _, c := range job.Status.Conditions {
+		if c.Type == batchv1.JobFailed {
+			return c.Message
+		}
+	}
+	return ""
 }
 
 // jobLog is the end of the log of a Job's newest pod.

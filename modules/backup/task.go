@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,9 +23,9 @@ func (r *Run) task(ctx context.Context, env *module.Env, p *place, o *operator, 
 		return fmt.Errorf("cluster %s has no repository pod: its operator makes no backups by pgBackRest", p.cluster)
 	}
 	name := "backrest-backup-" + p.cluster
-	pattern, err := p.objects(pgtasks).Get(ctx, name, metav1.GetOptions{})
+	last, err := p.objects(pgtasks).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		pattern, err = nil, nil
+		last, err = nil, nil
 	}
 	if err != nil {
 		return fmt.Errorf("read pgtask %s: %w", name, err)
@@ -32,8 +33,7 @@ func (r *Run) task(ctx context.Context, env *module.Env, p *place, o *operator, 
 	if err := p.clearTask(ctx, name); err != nil {
 		return err
 	}
-	state, _, _ := unstructured.NestedString(o.record.Object, "status", "state")
-	task := r.newTask(p, o, pattern, first && state != "pgcluster Initialized")
+	task := r.newTask(p, o, last, first && o.text("status", "state") != "pgcluster Initialized")
 	made, err := p.objects(pgtasks).Create(ctx, task, metav1.CreateOptions{})
 	if err != nil {
 		return fmt.Errorf("create pgtask %s: %w", name, err)
@@ -75,18 +75,28 @@ func (p *place) clearTask(ctx context.Context, name string) error {
 	}
 }
 
-// newTask is the Pgtask. What the operator's version wants in it beside the
-// usual (4.7 an image prefix and a word on TLS) is taken over from the last one,
-// or from the cluster's record.
-func (r *Run) newTask(p *place, o *operator, pattern *unstructured.Unstructured, first bool) *unstructured.Unstructured {
+// newTask is the Pgtask. Settings of the last one that are not about the backup
+// itself are taken over.
+func (r *Run) newTask(p *place, o *operator, last *unstructured.Unstructured, first bool) *unstructured.Unstructured {
 	name := "backrest-backup-" + p.cluster
-	parameters := map[string]any{"backrest-storage-type": ""}
-	if prefix, _, _ := unstructured.NestedString(o.record.Object, "spec", "ccpimageprefix"); prefix != "" {
-		parameters = map[string]any{"image-prefix": prefix, "backrest-s3-verify-tls": "true"}
+	labels := map[string]any{"pg-cluster": p.cluster, "pgouser": o.record.GetLabels()["pgouser"]}
+	storage := map[string]any{}
+	for _, key := range []string{"accessmode", "matchLabels", "name", "size", "storageclass", "storagetype", "supplementalgroups"} {
+		storage[key] = ""
 	}
-	if pattern != nil {
-		last, _, _ := unstructured.NestedStringMap(pattern.Object, "spec", "parameters")
-		for key, value := range last {
+	parameters := map[string]any{}
+	spec := map[string]any{"name": name, "parameters": parameters, "status": "", "storagespec": storage, "tasktype": "backrest"}
+	if prefix := o.text("spec", "ccpimageprefix"); prefix != "" { // 4.7 wants to know whose image the Job takes
+		parameters["image-prefix"] = prefix
+		parameters["backrest-s3-verify-tls"] = cmp.Or(o.text("spec", "backrestS3VerifyTLS"), "true")
+	} else {
+		parameters["backrest-storage-type"] = ""
+		labels["pg-cluster-id"] = o.record.GetLabels()["pg-cluster-id"]
+		spec["namespace"], storage["fsgroup"] = p.namespace, ""
+	}
+	if last != nil {
+		had, _, _ := unstructured.NestedStringMap(last.Object, "spec", "parameters")
+		for key, value := range had {
 			parameters[key] = value
 		}
 		delete(parameters, "pgha-backup-type")
@@ -100,18 +110,15 @@ func (r *Run) newTask(p *place, o *operator, pattern *unstructured.Unstructured,
 	if first {
 		parameters["pgha-backup-type"] = "bootstrap"
 	}
-	labels := map[string]any{"pg-cluster": p.cluster, "pgouser": o.record.GetLabels()["pgouser"]}
-	if id, ok := o.record.GetLabels()["pg-cluster-id"]; ok {
-		labels["pg-cluster-id"] = id
-	}
-	storage := map[string]any{}
-	for _, key := range []string{"accessmode", "matchLabels", "name", "size", "storageclass", "storagetype", "supplementalgroups"} {
-		storage[key] = ""
-	}
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "crunchydata.com/v1", "kind": "Pgtask",
 		"metadata": map[string]any{"name": name, "namespace": p.namespace, "labels": labels},
-		"spec": map[string]any{"name": name, "namespace": p.namespace, "parameters": parameters, "status": "",
-			"storagespec": storage, "tasktype": "backrest"},
+		"spec":     spec,
 	}}
+}
+
+// text is a string of the operator's record; empty where it has none.
+func (o *operator) text(path ...string) string {
+	text, _, _ := unstructured.NestedString(o.record.Object, path...)
+	return text
 }
