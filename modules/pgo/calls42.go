@@ -66,7 +66,7 @@ type found struct {
 	Cluster struct {
 		Metadata struct{ Labels map[string]string }
 		Spec     struct {
-			CCPImage, CCPImageTag, Port, User, Database string
+			CCPImage, CCPImageTag, Port, User, Database, CustomConfig string
 
 			UserSecretName    string `json:"usersecretname"`
 			RootSecretName    string `json:"rootsecretname"`

@@ -3,6 +3,15 @@ step "pgo.cluster" "cluster" {
   name     = "antdb"
   image    = "crunchydata/antdb-ha:latest"
   replicas = 1
+  engine   = "antdb"
+
+  resources {
+    cpu    = "500m"
+    memory = "1Gi"
+  }
+
+  backup_schedule = { full = "0 1 * * 0", incr = "0 1 * * 1-6" }
+  deadlines       = { pull = "20m" } # the image comes from far away
 
   api {
     ca           = "${var.pgo_certs}/ca.crt"

@@ -75,6 +75,8 @@ type record struct {
 	database string            // and the database that this one owns
 	secrets  map[string]string // user → Secret with the password
 	labels   map[string]string // of the record
+
+	customConfig string // the ConfigMap with settings of its own
 }
 
 // label is a label with its value.

@@ -99,6 +99,19 @@ func (l *lab) build(t *testing.T, dockerfile string, args ...string) string {
 	return ref
 }
 
+// leads has the operator hand the primary over to a Deployment, and waits for it.
+func (l *lab) leads(t *testing.T, step *moduletest.Step, deployment string) {
+	t.Helper()
+	c := step.Module().(*Cluster)
+	_, err := c.Check(t.Context(), step.Env())
+	require.NoError(t, err)
+	r := &roller{watch: &watch{place: c.at, env: step.Env()}, c: c, switchTo: func(ctx context.Context, to string) error {
+		return c.at.api.failover(ctx, labNamespace, c.Name, to)
+	}}
+	require.NoError(t, r.handOver(t.Context(), "the replica", deployment))
+	require.NoError(t, r.until(t.Context(), "the other follows", func(v *view) bool { return v.standbys() == 1 }))
+}
+
 // again is the same image under another tag, on every node.
 func (l *lab) again(t *testing.T, image string) string {
 	t.Helper()

@@ -69,6 +69,9 @@ func (v *view) describe(phase string, replicas int) string {
 	case phaseResource:
 		return "the operator does not have it on record yet"
 	case phaseDeployment:
+		if len(v.holding()) > 0 {
+			return "the operator has not taken up the change yet"
+		}
 		return "the operator has made no " + v.names.kind() + " yet"
 	case phaseSchedule:
 		return "the database pod is on no node yet"

@@ -50,7 +50,8 @@ func (d *rest42) record(ctx context.Context) (*record, error) {
 	r := &record{
 		state: f.Cluster.Status.State, initialized: f.Cluster.Status.State == "pgcluster Initialized",
 		image: spec.CCPImage + ":" + spec.CCPImageTag, user: spec.User, database: spec.Database, labels: f.Cluster.Metadata.Labels,
-		secrets: map[string]string{"postgres": spec.RootSecretName, "primaryuser": spec.PrimarySecretName},
+		customConfig: spec.CustomConfig,
+		secrets:      map[string]string{"postgres": spec.RootSecretName, "primaryuser": spec.PrimarySecretName},
 	}
 	if spec.User != "" {
 		r.secrets[spec.User] = spec.UserSecretName

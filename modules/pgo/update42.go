@@ -1,6 +1,7 @@
 package pgo
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 )
 
 func (d *rest42) diff(ctx context.Context, c *Cluster, v *view) ([]module.Diff, error) {
-	if err := c.fixed(v.record); err != nil {
+	if err := c.fixed(v); err != nil {
 		return nil, module.Refuse(err)
 	}
 	_, diff := v.misfits(c.shape())
@@ -48,11 +49,17 @@ func isPath(path string) func(module.Diff) bool {
 }
 
 // fixed refuses what a cluster that is there cannot be given any more.
-func (c *Cluster) fixed(r *record) error {
+func (c *Cluster) fixed(v *view) error {
+	r := v.record
 	for _, f := range []struct{ arg, want, is string }{{"user", c.User, r.user}, {"dbname", c.Dbname, r.database}} {
 		if f.want != "" && f.is != "" && f.want != f.is {
 			return module.At(f.arg, module.Explain(fmt.Errorf("cluster %s has %s, not %s", c.Name, f.is, f.want),
 				remedyFirstUser))
+		}
+	}
+	for _, f := range []struct{ arg, want, is string }{{"service_type", c.ServiceType, cmp.Or(v.serviceType(), c.ServiceType)}, {"custom_config", c.CustomConfig, r.customConfig}} {
+		if f.want != "" && f.want != f.is {
+			return module.At(f.arg, module.Explain(fmt.Errorf("cluster %s was made with %s = %q, and PGO 4.2 cannot change that", c.Name, f.arg, f.is), remedyAnew))
 		}
 	}
 	for _, f := range []struct {
@@ -61,10 +68,20 @@ func (c *Cluster) fixed(r *record) error {
 	}{{"metrics", "crunchy_collect", c.Metrics}, {"badger", "crunchy-pgbadger", c.Badger}} {
 		if is, err := strconv.ParseBool(r.labels[f.label]); err == nil && is != f.want {
 			return module.At(f.arg, module.Explain(fmt.Errorf("cluster %s was made with %s = %t, and PGO 4.2 cannot change that", c.Name, f.arg, is),
-				"write what it has, or destroy the step, keeping its data, and make it anew"))
+				remedyAnew))
 		}
 	}
 	return nil
+}
+
+const remedyAnew = "write what it has, or destroy the step, keeping its data, and make it anew"
+
+// serviceType is the type of the primary's service; "" where there is none yet.
+func (v *view) serviceType() string {
+	if v.service == nil {
+		return ""
+	}
+	return string(v.service.Spec.Type)
 }
 
 // update changes replicas last: new ones then come with the new image.

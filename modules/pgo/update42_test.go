@@ -132,11 +132,13 @@ func TestWhileNobodyLeadsOnlyPodsThatDoNotRunAreChanged(t *testing.T) {
 
 func TestAnotherImageNeedsAWordOnItsEngine(t *testing.T) {
 	for args, want := range map[string]string{
-		"":                     "nothing says that crunchydata/antdb-ha:latest holds the same engine",
-		`engine = "antdb"`:     "",
-		`metrics = true`:       "was made with metrics = false",
-		`user = "somebody"`:    "has testuser, not somebody",
-		`dbname = "elsewhere"`: "has userdb, not elsewhere",
+		"":                          "nothing says that crunchydata/antdb-ha:latest holds the same engine",
+		`engine = "antdb"`:          "",
+		`metrics = true`:            "was made with metrics = false",
+		`service_type = "NodePort"`: `was made with service_type = "ClusterIP"`,
+		`custom_config = "mine"`:    `was made with custom_config = ""`,
+		`user = "somebody"`:         "has testuser, not somebody",
+		`dbname = "elsewhere"`:      "has userdb, not elsewhere",
 	} {
 		a := hippoObjects(t)
 		a.drop("pods", "hippo-rcan")

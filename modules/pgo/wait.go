@@ -117,6 +117,9 @@ func (p *place) tooLate(ctx context.Context, v *view, phase string, limit time.D
 	}
 	evidence = append(evidence, p.claims(ctx)...)
 	remedy := cmp.Or(lateRemedies[phase], "look at the evidence; applying again goes on waiting")
+	if !v.names.pgcluster {
+		remedy = cmp.Or(postgresLate[phase], remedy)
+	}
 	if phase == phaseStanza && v.job(v.names.stanza) == nil && v.names.pgcluster {
 		remedy = "the operator has missed the moment at which the database became ready (it was away then): restart the container database of the primary once"
 	}
