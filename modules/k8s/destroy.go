@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -83,6 +84,8 @@ func (c client) explain(err error) error {
 		return module.Explain(err, "install what defines this kind (its CustomResourceDefinition or operator) first, or correct apiVersion and kind")
 	case isMissingNamespace(err):
 		return module.Explain(err, "put a document of kind Namespace before it, or correct the namespace")
+	case apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "does not support dry run"):
+		return module.Explain(err, "the plan is made by dry runs: let the webhook's configuration say sideEffects: None or NoneOnDryRun, if that is so")
 	case apierrors.IsForbidden(err):
 		return module.Explain(err, "let the cluster's administrator grant what the message names")
 	case apierrors.IsInvalid(err):
