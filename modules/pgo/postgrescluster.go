@@ -14,13 +14,14 @@ import (
 const (
 	postgresFinalizer = groupV5 + "/finalizer"
 
-	postgresLabel     = groupV5 + "/cluster"
-	postgresRole      = groupV5 + "/role" // of pods: "master", by Patroni, or "replica"
-	postgresData      = groupV5 + "/data" // "postgres" or "pgbackrest"
-	postgresInstance  = groupV5 + "/instance"
-	postgresUserLabel = groupV5 + "/pguser"
-	postgresBackup    = groupV5 + "/pgbackrest-backup" // of Jobs
-	firstBackup       = "replica-create"
+	postgresLabel       = groupV5 + "/cluster"
+	postgresRole        = groupV5 + "/role" // of pods: "master", by Patroni, or "replica"
+	postgresData        = groupV5 + "/data" // "postgres" or "pgbackrest"
+	postgresInstance    = groupV5 + "/instance"
+	postgresInstanceSet = groupV5 + "/instance-set"
+	postgresUserLabel   = groupV5 + "/pguser"
+	postgresBackup      = groupV5 + "/pgbackrest-backup" // of Jobs
+	firstBackup         = "replica-create"
 )
 
 // What a cluster that is made here calls its one set of members and its one

@@ -118,3 +118,15 @@ func notStarted(pod *corev1.Pod) string {
 	}
 	return ""
 }
+
+// postgresLate are what to do where a phase has met nothing hopeless in its
+// time, where that is another thing than with PGO 4.
+var postgresLate = map[string]string{
+	phaseDeployment: postgresIdle,
+	phaseStanza: "look at the events of the PostgresCluster (UnableToCreateStanzas) and at the log of the pod of " +
+		"the repository; a stanza of an earlier cluster of that name in a repository that was kept does not fit new data",
+	phaseInitialized: "the backup's Job is done, and the operator has not noticed: " + postgresIdle,
+}
+
+const postgresIdle = "see that the operator runs and works for this namespace, look at its log, and see that all resource definitions of its very " +
+	"version are installed: without one of them it stops working, and its process stays"

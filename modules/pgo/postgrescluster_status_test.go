@@ -109,3 +109,52 @@ func TestPostgresClusterWithoutAFirstBackupIsNotDone(t *testing.T) {
 	require.NotContains(t, phases, "done")
 	require.True(t, strings.HasSuffix(phases, phaseBackup+" "+phaseRemoval+" "+phaseResource+" "), phases)
 }
+
+// Seen live: the first status about a new spec has the counts from before the
+// operator changed anything, and calls all members up to date.
+func TestPostgresClusterThatIsCountedBeforeItIsChangedIsNotDone(t *testing.T) {
+	a := newPostgresAPI()
+	cr := postgresYAML(t, "pgo-6.0.3/postgrescluster-final.yaml")
+	a.kinds["postgresclusters"] = []object{cr}
+	labels := object{postgresLabel: "hippo6", postgresData: "postgres", postgresInstance: "hippo6-db-6246", postgresInstanceSet: "db"}
+	running := func(image, cpu string) object {
+		return object{"nodeName": "node1", "containers": []any{object{"name": "database", "image": image, "resources": object{"requests": object{"cpu": cpu}}}}}
+	}
+	of := func(image, cpu string) {
+		a.kinds["statefulsets"] = []object{{"metadata": object{"name": "hippo6-db-6246", "labels": labels},
+			"spec": object{"replicas": 1, "template": object{"spec": running(image, cpu)}}, "status": object{"readyReplicas": 1}}}
+	}
+	pod := func(image, cpu string) {
+		led := object{postgresRole: "master"}
+		for k, v := range labels {
+			led[k] = v
+		}
+		a.kinds["pods"] = []object{{"metadata": object{"name": "hippo6-db-6246-0", "labels": led, "annotations": object{"status": `{"state":"running","role":"master"}`}},
+			"spec": running(image, cpu), "status": object{"phase": "Running", "conditions": []any{object{"type": "Ready", "status": "True"}},
+				"containerStatuses": []any{object{"name": "database", "imageID": "sha256:1", "state": object{"running": object{}}}}}}}
+	}
+	p, _ := postgresPlace(t, a, "pguser6", "hippo6")
+	phase := func() string {
+		v, err := p.look(t.Context(), true)
+		require.NoError(t, err)
+		return v.phase(true, 0)
+	}
+	const lab2, lab3 = "lab/crunchy-postgres:15.20-lab2", "lab/crunchy-postgres:15.20-lab3"
+	of(lab2, "500m")
+	pod(lab2, "500m")
+	require.Empty(t, phase())
+
+	set(cr, lab3, "spec", "image")
+	require.Equal(t, phaseDeployment, phase())
+	of(lab3, "500m")
+	require.Equal(t, phaseReady, phase(), "the pod is still of the old image")
+	pod(lab3, "500m")
+	require.Empty(t, phase())
+
+	sets := cr["spec"].(object)["instances"].([]any)
+	sets[0].(object)["resources"] = object{"requests": object{"cpu": "1"}}
+	require.Equal(t, phaseDeployment, phase())
+	of(lab3, "1000m")
+	pod(lab3, "1")
+	require.Empty(t, phase())
+}
