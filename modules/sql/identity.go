@@ -72,7 +72,7 @@ func (*Identity) Info() module.Info {
 
 func (i *Identity) login() login {
 	return login{host: i.Host, port: i.Port, user: i.User, database: i.Database, sslmode: i.SSLMode, password: i.Password,
-		passwordArg: "password", anew: !i.Password.IsZero(), asItIs: true}
+		passwordArg: "password", anew: !i.Password.IsZero()}
 }
 
 // Check asks the server and the cluster, and compares.
@@ -103,9 +103,10 @@ func (*Identity) Apply(context.Context, *module.Env) error { return nil }
 
 // whoAreYou asks for nothing that PostgreSQL or AntDB would refuse: settings
 // that one of them does not know, or that this user may not read, are null. It
-// casts nothing with ::, which other grammars read otherwise.
+// casts nothing with ::, which other grammars read otherwise. The grammar is what
+// sessions begin with: ours may have been set to another.
 const whoAreYou = `select version() as version, current_setting('server_version') as server_version, current_setting('server_version_num') as num,
-  current_setting('grammar', true) as grammar, current_setting('nls_date_format', true) as nls,
+  (select reset_val from pg_catalog.pg_settings where name = 'grammar') as grammar, current_setting('nls_date_format', true) as nls,
   current_setting('adb_version', true) as adb_version, current_setting('adb_node_type', true) as adb_node_type, current_setting('pgxc_node_name', true) as node,
   exists (select 1 from pg_catalog.pg_namespace where nspname = 'oracle') as oracle,
   (select system_identifier from pg_control_system()) as system,

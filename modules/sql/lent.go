@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/secret"
 )
 
 const (
@@ -27,6 +29,14 @@ type lent struct {
 	idle *time.Timer
 }
 
+// lentKey is the same for logins that one session can serve.
+type lentKey struct {
+	host, sslmode, user, database string
+	port                          int
+	password                      secret.Value
+	asItIs                        bool
+}
+
 // lentBy finds the login that a host keeps for all who log in as l; nil where
 // the host keeps nothing.
 func lentBy(host conn.Host, l login) *lent {
@@ -34,7 +44,8 @@ func lentBy(host conn.Host, l login) *lent {
 	if !ok {
 		return nil
 	}
-	return keeper.Keep(l, func() io.Closer {
+	key := lentKey{l.host, l.sslmode, l.user, cmp.Or(l.database, "postgres"), l.port, l.password, l.asItIs}
+	return keeper.Keep(key, func() io.Closer {
 		b := &lent{turn: make(chan struct{}, 1)}
 		b.idle = time.AfterFunc(time.Hour, b.rest)
 		b.idle.Stop()

@@ -15,8 +15,7 @@ import (
 	"github.com/adbsql/antdbctl/engine/secret"
 )
 
-// login says how to get a session on a server. Equal logins of one host share
-// one.
+// login says how to get a session on a server.
 type login struct {
 	host, sslmode  string
 	port           int
