@@ -27,6 +27,8 @@ type Apply struct {
 	Namespace string   `hcl:"namespace,optional" doc:"Namespace of the objects that name none; the target's when left out."`
 
 	Objects []Object `out:"objects" doc:"The objects: kind, name and namespace (empty for kinds without)."`
+
+	told map[string]bool // notes that were logged: a step looks several times
 }
 
 // Object names one object of a cluster.
@@ -110,14 +112,26 @@ func (a *Apply) Check(ctx context.Context, env *module.Env) (module.Change, erro
 		errs = append(errs, s.fault(err))
 		steps = append(steps, done)
 		a.Objects = append(a.Objects, Object{s.GetKind(), s.GetName(), s.GetNamespace()})
-		for _, note := range done.notes {
-			env.Logf("%s: %s", s, note)
-		}
+		a.tell(env, done)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return module.NoChange, module.At(a.argument(), c.explain(err))
 	}
 	return summary(steps), nil
+}
+
+// tell logs the notes of a step, each once.
+func (a *Apply) tell(env *module.Env, s step) {
+	if a.told == nil {
+		a.told = map[string]bool{}
+	}
+	for _, note := range s.notes {
+		line := s.String() + ": " + note
+		if !a.told[line] {
+			a.told[line] = true
+			env.Logf("%s", line)
+		}
+	}
 }
 
 // step is what applying one document would do.
