@@ -51,7 +51,7 @@ type Drill struct {
 	Unanswered     int    `out:"unanswered" doc:"Writes without an answer, which a client would have to look up or repeat."`
 	OldLeader      string `out:"old_leader" doc:"Member that led before."`
 	NewLeader      string `out:"new_leader" doc:"Member that leads afterwards."`
-	FailedOver     bool   `out:"failed_over" doc:"Whether another member took over. A killed postmaster is often started again in its place, on the same timeline."`
+	FailedOver     bool   `out:"failed_over" doc:"Whether another member took over. A killed postmaster is usually started again in its place."`
 	TimelineBefore int    `out:"timeline_before" doc:"Timeline before."`
 	TimelineAfter  int    `out:"timeline_after" doc:"Timeline afterwards; one more than before after a fail-over."`
 	PromotedMS     int    `out:"promoted_ms" doc:"From the accident until Patroni named a leader that serves, in milliseconds."`
@@ -83,7 +83,7 @@ acknowledged with the rows that are there. The step fails when a limit is broken
 | by | what happens | what it shows |
 |---|---|---|
 | ` + "`pod`" + ` | the primary's pod is deleted | the loss of a pod or node; a new pod joins as replica |
-| ` + "`process`" + ` | the postmaster is killed (SIGKILL) | a crash. Patroni usually starts it again in its place, without a fail-over |
+| ` + "`process`" + ` | the postmaster is killed (SIGKILL) | a crash. Patroni usually starts it again in its place, and the same member leads on |
 | ` + "`freeze`" + ` | all processes of the database are stopped (SIGSTOP), and continued after hold | a hanging disk or machine; then a primary that wakes up and must not be believed |
 | ` + "`network`" + ` | the pod's packets are dropped on its node by iptables, until hold has passed | a cut network. Needs nodes. Port-forwards run inside the pod and still reach it: give an address |
 

@@ -2,6 +2,7 @@ package patroni
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -26,6 +27,9 @@ const (
 	// after is how long the writer goes on when all is well again, to see that
 	// it stays so.
 	after = 2 * time.Second
+	// haste is how long a member may take to answer while it is measured who
+	// leads: one that hangs must not hide the others.
+	haste = 3 * time.Second
 )
 
 // Apply drills. The table goes in any case.
@@ -92,10 +96,10 @@ func (d *Drill) login(ctx context.Context) (login, error) {
 }
 
 // opener connects the way that clients do.
-func (d *Drill) opener(ctx context.Context, env *module.Env, l login) (func(context.Context) (*pgconn.PgConn, error), error) {
-	dial := func(ctx context.Context) (net.Conn, error) {
-		return d.place.kube.Dial(ctx, "tcp", fmt.Sprintf("svc/%s.%s:%d", d.service(), d.place.namespace, databasePort))
-	}
+func (d *Drill) opener(ctx context.Context, env *module.Env, l login) (open func(context.Context) (*pgconn.PgConn, error), err error) {
+	// Found once: the writer goes on while the place looks for its members anew.
+	cluster, service := d.place.kube, fmt.Sprintf("svc/%s.%s:%d", d.service(), d.place.namespace, databasePort)
+	dial := func(ctx context.Context) (net.Conn, error) { return cluster.Dial(ctx, "tcp", service) }
 	if d.Address != "" {
 		from := d.From
 		if from.IsZero() {
@@ -110,7 +114,22 @@ func (d *Drill) opener(ctx context.Context, env *module.Env, l login) (func(cont
 		}
 		dial = func(ctx context.Context) (net.Conn, error) { return host.Dial(ctx, "tcp", d.Address) }
 	}
-	return func(ctx context.Context) (*pgconn.PgConn, error) { return l.connect(ctx, dial) }, nil
+	l.sslmode, err = settle(ctx, l, dial)
+	return func(ctx context.Context) (*pgconn.PgConn, error) { return l.connect(ctx, dial) }, err
+}
+
+// settle finds whether the server encrypts, so that the writer does not try
+// both at each connection, which would count as downtime.
+func settle(ctx context.Context, l login, dial func(context.Context) (net.Conn, error)) (string, error) {
+	c, err := l.connect(ctx, dial)
+	if err != nil {
+		return "", l.refused(fmt.Errorf("log in as clients do: %w", err))
+	}
+	defer closeSession(c)
+	if _, encrypted := c.Conn().(*tls.Conn); encrypted {
+		return "require", nil
+	}
+	return "disable", nil
 }
 
 // service is what leads to the primary: PGO 5 calls it by Patroni's scope.
@@ -139,8 +158,8 @@ func (d *Drill) drop(ctx context.Context, w *writer.Writer) error {
 
 // measure makes the accident and watches until the cluster is whole.
 func (d *Drill) measure(ctx context.Context, env *module.Env, w *writer.Writer) (*record, writer.Log, error) {
+	d.place.patience = haste
 	w.Start(ctx)
-	log := writer.Log{}
 	r, err := d.accident(ctx, env, w)
 	if err == nil {
 		env.Phase("afterwards")
@@ -150,7 +169,7 @@ func (d *Drill) measure(ctx context.Context, env *module.Env, w *writer.Writer) 
 			err = context.Cause(ctx)
 		}
 	}
-	log = w.Stop()
+	log := w.Stop()
 	if err != nil {
 		var lines []string
 		for _, f := range log.Faults[max(0, len(log.Faults)-6):] {
@@ -203,6 +222,9 @@ func (d *Drill) recover(ctx context.Context, env *module.Env, w *writer.Writer, 
 		switch {
 		case leader == nil:
 			state = "no member leads"
+			return false
+		case leader.said.State != "running" || leader.said.PostmasterStart == "":
+			state = leader.name + " leads, and its database is " + leader.said.State
 			return false
 		case leader.name == r.OldLeader && leader.said.PostmasterStart == started && !ended && time.Since(r.At) < d.held():
 			state = r.OldLeader + " still leads"

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -38,6 +39,7 @@ type place struct {
 	namespace string
 	members   []*member // sorted by name
 	api       *API
+	patience  time.Duration // for one member's word on itself; 0 for the client's own
 }
 
 // member is one of the cluster's, with the ways to reach it.

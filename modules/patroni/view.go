@@ -52,6 +52,11 @@ func (p *place) look(ctx context.Context) (*view, error) {
 
 // askAll asks the members about themselves, all at once.
 func (p *place) askAll(ctx context.Context) {
+	if p.patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.patience)
+		defer cancel()
+	}
 	var wg sync.WaitGroup
 	for _, m := range p.members {
 		wg.Go(func() { m.said, m.err = m.api.Status(ctx) })

@@ -5,7 +5,10 @@ package writer
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,10 +42,10 @@ type Ack struct {
 type Log struct {
 	Acks   []Ack   // in the order of time
 	Unsure []int64 // numbers that were sent and not answered: there or not
-	Faults []Fault // one for each new kind of failure
+	Faults []Fault // the first of each kind
 }
 
-// Fault is a failure that differs from the one before.
+// Fault is a failure.
 type Fault struct {
 	At   time.Time
 	Text string
@@ -131,10 +134,36 @@ func (w *Writer) write(ctx context.Context, c *pgconn.PgConn, n int64) bool {
 func (w *Writer) failed(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	text := err.Error()
-	if n := len(w.log.Faults); n == 0 || w.log.Faults[n-1].Text != text {
-		w.log.Faults = append(w.log.Faults, Fault{time.Now(), text})
+	text := brief(err)
+	for _, f := range w.log.Faults {
+		if f.Text == text {
+			return
+		}
 	}
+	w.log.Faults = append(w.log.Faults, Fault{time.Now(), text})
+}
+
+// brief is what an error comes down to: the server's own words, or the kind of
+// failure. An outage brings hundreds, each with addresses of its own.
+func brief(err error) string {
+	var pg *pgconn.PgError
+	var wire *net.OpError
+	switch {
+	case errors.As(err, &pg):
+		return pg.Severity + ": " + pg.Message
+	case errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err):
+		return "no answer in time"
+	case errors.As(err, &wire):
+		return wire.Err.Error()
+	}
+	text := err.Error()
+	for _, kind := range [][2]string{{"refused", "connection refused"}, {"reset", "connection reset"}, {"is ready", "no pod behind the service is ready"},
+		{"no such pod", "there is no such pod"}} {
+		if strings.Contains(text, kind[0]) {
+			return kind[1]
+		}
+	}
+	return "the connection was lost"
 }
 
 // hangUp does not wait for a server that may be gone.
