@@ -30,13 +30,10 @@ func (r *Run) task(ctx context.Context, env *module.Env, p *place, o *operator, 
 	if err != nil {
 		return fmt.Errorf("read pgtask %s: %w", name, err)
 	}
-	if err := p.clearTask(ctx, name); err != nil {
-		return err
-	}
 	task := r.newTask(p, o, last, first && o.text("status", "state") != "pgcluster Initialized")
-	made, err := p.objects(pgtasks).Create(ctx, task, metav1.CreateOptions{})
+	made, err := p.replaceTask(ctx, task)
 	if err != nil {
-		return fmt.Errorf("create pgtask %s: %w", name, err)
+		return err
 	}
 	env.Logf("created pgtask %s: %s", name, strings.Join(r.arguments(), " "))
 	return p.followJob(ctx, env, "pg-cluster="+p.cluster+",backrest-command=backup", func(jobs []batchv1.Job) *batchv1.Job {
@@ -50,12 +47,33 @@ func (r *Run) task(ctx context.Context, env *module.Env, p *place, o *operator, 
 	})
 }
 
-// clearTask deletes the traces of the last backup and waits until they are gone:
-// the operator passes over a Job that is there already.
-func (p *place) clearTask(ctx context.Context, name string) error {
-	if err := p.objects(pgtasks).Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("delete the last pgtask %s: %w", name, err)
+// replaceTask puts a Pgtask in the place of the last one of its name. The old
+// Job goes first, since the operator passes over one that is there; the old task
+// in the same breath as the new one comes, lest the operator makes its own.
+func (p *place) replaceTask(ctx context.Context, task *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	name := task.GetName()
+	for {
+		if err := p.clearJob(ctx, name); err != nil {
+			return nil, err
+		}
+		if err := p.objects(pgtasks).Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("delete the last pgtask %s: %w", name, err)
+		}
+		made, err := p.objects(pgtasks).Create(ctx, task, metav1.CreateOptions{})
+		if err == nil {
+			return made, nil
+		}
+		if !apierrors.IsAlreadyExists(err) {
+			return nil, fmt.Errorf("create pgtask %s: %w", name, err)
+		}
+		if err := pause(ctx); err != nil {
+			return nil, errors.Join(err, fmt.Errorf("the operator makes the pgtask %s again and again", name))
+		}
 	}
+}
+
+// clearJob deletes a Job and waits until it is gone.
+func (p *place) clearJob(ctx context.Context, name string) error {
 	jobs := p.kube.Clientset().BatchV1().Jobs(p.namespace)
 	foreground := metav1.DeletePropagationForeground
 	for {
