@@ -29,9 +29,6 @@ import (
 	"github.com/adbsql/antdbctl/engine/state"
 )
 
-// StateDir is the folder beside a runbook that holds its state and run logs.
-const StateDir = ".antdbctl"
-
 // Config is what an engine needs from its program.
 type Config struct {
 	Openers  map[string]conn.Opener // how each kind of target is reached
@@ -89,13 +86,12 @@ func open(ctx context.Context, cfg Config, book *lang.Runbook, command string) (
 	if cfg.Parallel <= 0 {
 		cfg.Parallel = 32
 	}
-	dir := filepath.Join(book.Dir, StateDir)
 	if cfg.Store == nil {
-		cfg.Store = state.NewFile(dir)
+		cfg.Store = state.NewFile(stateDir(book.Path, book.Dir))
 	}
 	r := &run{Config: cfg, id: newRunID(cfg.Clock()), book: book, started: cfg.Clock(), table: newTable(book)}
 	var err error
-	if r.logfile, err = createRunLog(filepath.Join(dir, "runs"), r.id); err != nil {
+	if r.logfile, err = createRunLog(filepath.Join(book.Dir, StateDir, "runs"), r.id); err != nil {
 		return nil, fmt.Errorf("start the run's log: %w", err)
 	}
 	r.bus = event.NewBus(r.id, cfg.Clock, cfg.Redactor, append([]event.Sink{r.logfile}, cfg.Sinks...)...)

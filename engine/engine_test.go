@@ -93,7 +93,7 @@ func TestAFailureQuotesTheWholeStderrAndPointsAtTheArgument(t *testing.T) {
 	require.Equal(t, []string{"first line", "set failed: token=(secret)"}, d.Evidence)
 	logs, err := filepath.Glob(filepath.Join(s.dir, StateDir, "runs", "*"))
 	require.NoError(t, err)
-	for _, file := range append(logs, filepath.Join(s.dir, StateDir, "state.json")) {
+	for _, file := range append(logs, filepath.Join(s.stateDir(), "state.json")) {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.NotContains(t, string(text), "hunter2")
@@ -175,7 +175,7 @@ func TestDestroyGoesBackwardsAndForgets(t *testing.T) {
 	for _, last := range s.world.log[4:] {
 		require.True(t, strings.HasSuffix(last, "/a"), last)
 	}
-	st, err := state.NewFile(filepath.Join(s.dir, StateDir)).Load(context.Background())
+	st, err := state.NewFile(s.stateDir()).Load(context.Background())
 	require.NoError(t, err)
 	require.Empty(t, st.Steps)
 
@@ -271,7 +271,7 @@ func TestTwoRunsAtOnceAreRefused(t *testing.T) {
 	var second error
 	s.world.onSet = func(string) {
 		s.world.onSet = nil
-		_, second = state.NewFile(filepath.Join(s.dir, StateDir)).Lock(context.Background(), state.Owner{})
+		_, second = state.NewFile(s.stateDir()).Lock(context.Background(), state.Owner{})
 	}
 	require.False(t, s.apply().Failed)
 	var locked *state.LockedError

@@ -208,6 +208,8 @@ func (s *site) write(runbook string) {
 	require.NoError(s.t, os.WriteFile(filepath.Join(s.dir, "book.hcl"), []byte(runbook), 0o600))
 }
 
+func (s *site) stateDir() string { return filepath.Join(s.dir, StateDir, "book") }
+
 func (s *site) load() *lang.Runbook {
 	s.t.Helper()
 	s.seen = &recorder{}

@@ -31,7 +31,7 @@ say "== where to look next"
 cat <<EOF
   $antdbctl plan $runbook --var-file $site      (needs ANTDB_TESTUSER_PASSWORD=\$(cat $password))
   $antdbctl show --dir runbooks                 the last run again
-  $antdbctl state list --dir runbooks
+  $antdbctl state list --runbook $runbook
   $antdbctl graph $runbook --var-file $site --format mermaid
   kubectl --kubeconfig $(dirname "$site")/kubeconfig get pods -A
   bin/antdbctl-lab ssh node1                    a shell on a node

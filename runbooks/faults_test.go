@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/adbsql/antdbctl/engine"
 	"github.com/adbsql/antdbctl/engine/diag"
 	"github.com/adbsql/antdbctl/engine/event"
 	"github.com/adbsql/antdbctl/engine/state"
@@ -85,7 +86,9 @@ func (s *site) applyFails(step string, want fault) result {
 	require.Equal(s.t, 1, r.code, r.text)
 	require.NotContains(s.t, r.text, "goroutine ")
 	s.failed(r, step, want)
-	kept, err := state.NewFile(filepath.Join(filepath.Dir(s.book), ".antdbctl")).Load(s.t.Context())
+	dir, err := engine.StateOf(s.book)
+	require.NoError(s.t, err)
+	kept, err := state.NewFile(dir).Load(s.t.Context())
 	require.NoError(s.t, err)
 	require.Equal(s.t, state.Failed, kept.Steps[step].Status)
 	require.Equal(s.t, state.Done, kept.Steps[`nodes["node1"]`].Status)

@@ -71,12 +71,12 @@ func TestFaultsOfTheRunbook(t *testing.T) {
 			b := newBook(t, before)
 			b.env = append(b.env, "FAULTS_WORD=from-the-environment")
 			b.apply().done("first")
-			kept := b.read(".antdbctl/state.json")
+			kept := b.read(".antdbctl/book/state.json")
 
 			b.write("book.hcl", before+tt.bad)
 			b.apply().failed(fault{line: b.line(""), says: tt.says, remedy: tt.todo})
 			b.run("validate").failed(fault{line: b.line(""), says: tt.says, remedy: tt.todo})
-			require.Equal(t, kept, b.read(".antdbctl/state.json"))
+			require.Equal(t, kept, b.read(".antdbctl/book/state.json"))
 			require.NoFileExists(t, b.path("second.txt"))
 
 			b.write("book.hcl", before+tt.good)

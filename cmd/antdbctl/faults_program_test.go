@@ -124,7 +124,7 @@ func (b *book) apply() ran { b.t.Helper(); return b.run("apply", "--auto-approve
 
 func (b *book) state() *state.State {
 	b.t.Helper()
-	s, err := state.NewFile(b.path(".antdbctl")).Load(b.t.Context())
+	s, err := state.NewFile(b.path(".antdbctl/book")).Load(b.t.Context())
 	require.NoError(b.t, err)
 	return s
 }

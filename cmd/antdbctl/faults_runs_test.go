@@ -110,24 +110,24 @@ func TestFaultGarbageInTheState(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBook(t, before)
 			b.apply().done("first")
-			good := b.read(".antdbctl/state.json")
+			good := b.read(".antdbctl/book/state.json")
 			for _, command := range [][]string{{"apply", "--auto-approve"}, {"plan"}, {"destroy", "--auto-approve"}} {
-				b.write(".antdbctl/state.json", tt.garbage)
+				b.write(".antdbctl/book/state.json", tt.garbage)
 				b.unread = true
 				broken := b.run(command[0], command[1:]...)
 				require.Equal(t, exitError, broken.code, broken.text)
 				told := broken.diagnostics()
 				require.Len(t, told, 1, broken.text)
-				require.Contains(t, told[0].Summary, ".antdbctl/state.json")
+				require.Contains(t, told[0].Summary, ".antdbctl/book/state.json")
 				require.Contains(t, told[0].Summary, tt.says)
 				require.Contains(t, told[0].Summary+told[0].Remedy, tt.todo)
-				require.Equal(t, tt.garbage, b.read(".antdbctl/state.json"), "the file is kept as it was")
+				require.Equal(t, tt.garbage, b.read(".antdbctl/book/state.json"), "the file is kept as it was")
 				require.FileExists(t, b.path("first.txt"))
 			}
 			b.unread = false
-			b.write(".antdbctl/state.json", good)
+			b.write(".antdbctl/book/state.json", good)
 			b.apply().done()
-			require.NoError(t, os.Remove(b.path(".antdbctl/state.json")))
+			require.NoError(t, os.Remove(b.path(".antdbctl/book/state.json")))
 			b.apply().done()
 		})
 	}

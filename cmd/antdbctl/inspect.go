@@ -1,11 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -16,7 +16,7 @@ import (
 	"github.com/adbsql/antdbctl/engine/state"
 )
 
-// dirFlag adds --dir, the folder of the runbook whose state or runs are meant.
+// dirFlag adds --dir, the folder of the runbooks whose runs are meant.
 func dirFlag(c *cobra.Command, dir *string) {
 	c.Flags().StringVar(dir, "dir", ".", "the runbook's `folder`")
 }
@@ -115,8 +115,18 @@ func (a *app) runsCommand() *cobra.Command {
 }
 
 func (a *app) stateCommand() *cobra.Command {
-	var dir string
-	store := func() state.Store { return state.NewFile(filepath.Join(dir, engine.StateDir)) }
+	var runbook string
+	store := func() (state.Store, error) {
+		dir, err := engine.StateOf(runbook)
+		return state.NewFile(dir), err
+	}
+	load := func(ctx context.Context) (*state.State, error) {
+		s, err := store()
+		if err != nil {
+			return nil, err
+		}
+		return s.Load(ctx)
+	}
 	c := &cobra.Command{
 		Use:   "state",
 		Short: "Look into the diary of a runbook, or forget a step",
@@ -126,7 +136,7 @@ state, so forgetting a step changes nothing outside.`,
 	list := &cobra.Command{
 		Use: "list", Short: "List the steps that the state remembers", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := store().Load(c.Context())
+			s, err := load(c.Context())
 			if err != nil {
 				return err
 			}
@@ -136,7 +146,7 @@ state, so forgetting a step changes nothing outside.`,
 	show := &cobra.Command{
 		Use: "show ADDRESS", Short: "Show all that is remembered of a step", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := store().Load(c.Context())
+			s, err := load(c.Context())
 			if err != nil {
 				return err
 			}
@@ -152,11 +162,15 @@ state, so forgetting a step changes nothing outside.`,
 	rm := &cobra.Command{
 		Use: "rm ADDRESS...", Short: "Forget steps; nothing outside changes", Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return engine.Forget(c.Context(), store(), args)
+			s, err := store()
+			if err != nil {
+				return err
+			}
+			return engine.Forget(c.Context(), s, args)
 		},
 	}
 	for _, sub := range []*cobra.Command{list, show, rm} {
-		dirFlag(sub, &dir)
+		sub.Flags().StringVar(&runbook, "runbook", ".", "the runbook's `file`, or its folder")
 		c.AddCommand(sub)
 	}
 	return c
