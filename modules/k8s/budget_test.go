@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/adbsql/antdbctl/engine/conn/kube"
 	"github.com/adbsql/antdbctl/engine/conn/kube/kubetest"
@@ -140,4 +141,23 @@ func TestNodesAreReadInTwoRequests(t *testing.T) {
 	_, err := nodes(t, c, `selector = "`+selector+`"`, hosts(own.Namespace()+"-a", own.Namespace()+"-b"))
 	require.NoError(t, err)
 	require.Equal(t, []string{"GET /version", "GET /api/v1/nodes", "POST dry /api/v1/pods"}, requests())
+}
+
+func TestRequestsOfAnOldServerAreFew(t *testing.T) {
+	old := kubetest.StartOld(t, "1.13")
+	c := old.Cluster(t)
+	applying(t, c, settings).Converge(module.Create)
+	old.Requests()
+
+	c = old.Cluster(t)
+	change, _, err := applying(t, c, settings).Check()
+	require.NoError(t, err)
+	require.False(t, change.Wanted())
+	require.Equal(t, []string{"GET /version", "GET /api/v1", "GET /apis/apps/v1",
+		"GET /api/v1/namespaces/default/configmaps/settings", "GET /apis/apps/v1/namespaces/default/deployments/web"}, old.Requests())
+
+	_, out, err := moduletest.New(t, module.Of[Wait](), c, "kind = \"cm\"\nname = \"settings\"", nil).Check()
+	require.NoError(t, err)
+	require.Equal(t, cty.StringVal("settings"), out.GetAttr("names").Index(cty.Zero))
+	require.Equal(t, []string{"GET /api/v1/namespaces/default/configmaps/settings"}, old.Requests())
 }
