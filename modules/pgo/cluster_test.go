@@ -166,7 +166,7 @@ func TestApplyAsksOnceAndWaits(t *testing.T) {
 	o.answers(absent, early, early, initialized(t))
 	a.drop("pods", "hippo-rcan")
 	all, looks := a.kinds, 0
-	a.kinds = map[string][]object{"pgtasks": {{"apiVersion": "crunchydata.com/v1", "kind": "Pgtask", "metadata": object{"name": "hippo-createcluster"}}}}
+	a.kinds = map[string][]object{"pgtasks": {{"apiVersion": "crunchydata.com/v1", "kind": "Pgtask", "metadata": object{"name": "hippo-createcluster", "labels": object{"pg-cluster": "hippo"}}}}}
 	a.onLook = func(a *kubeAPI) {
 		if looks++; looks == 3 {
 			a.kinds = all
@@ -180,7 +180,7 @@ func TestApplyAsksOnceAndWaits(t *testing.T) {
 	require.Equal(t, module.Create, change.Action)
 	require.Equal(t, []string{phaseRequest, phaseDeployment, phaseInitialized}, phases)
 	require.Equal(t, []string{"pgtasks/hippo-createcluster"}, a.deleted, "a left-over task would keep the operator from making the cluster")
-	require.Equal(t, []module.Diff{{Path: "pgtask hippo-createcluster", Before: "left over", After: "removed: it would keep the operator from making the cluster"}}, change.Diff)
+	require.Equal(t, []module.Diff{{Path: "pgtask hippo-createcluster", Before: "left over", After: "removed: the operator would stumble over it"}}, change.Diff)
 	creates := 0
 	for _, asked := range o.asked {
 		if strings.HasPrefix(asked, "POST /clusters ") {

@@ -3,6 +3,7 @@ package pgo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,6 +38,11 @@ func (c *Cluster) leftovers(ctx context.Context, p *place, v *view) ([]leftover,
 		return nil, err
 	}
 	kept := p.dataClaims(claims)
+	if len(kept) == 0 && len(claims) > 0 && p.names.pgcluster {
+		return nil, module.At("name", module.Explain(
+			fmt.Errorf("volume %s keeps the backups of an earlier cluster %s, whose data is gone: pgBackRest lets no other database add to them", claims[0].Name, c.Name),
+			fmt.Sprintf("choose another name, or let the backups go: kubectl -n %s delete pvc %s", p.namespace, claims[0].Name)))
+	}
 	if err := c.acceptable(ctx, p, kept); err != nil {
 		return nil, err
 	}
@@ -52,8 +58,8 @@ func (c *Cluster) leftovers(ctx context.Context, p *place, v *view) ([]leftover,
 	if err != nil {
 		return nil, err
 	}
-	task, err := p.staleTask(ctx)
-	return append(append(all, stale...), task...), err
+	records, err := p.staleRecords(ctx)
+	return slices.Concat(all, stale, p.staleJobs(v), records), err
 }
 
 // claimsOf are the cluster's volumes.
@@ -102,20 +108,24 @@ func (c *Cluster) acceptable(ctx context.Context, p *place, kept []corev1.Persis
 	return nil
 }
 
-// stalePatroni are Patroni's records of a cluster that is gone. With the key
-// "initialize" of another system a new one would wait for a leader for ever.
+// stalePatroni are Patroni's records of a cluster that is gone, and the settings
+// that the operator gave it. With the key "initialize" of another system a new
+// one would wait for a leader for ever, with init = false in the settings too.
 func (p *place) stalePatroni(ctx context.Context, kept []corev1.PersistentVolumeClaim) ([]leftover, error) {
 	if p.names.endpoints {
 		return nil, nil // they go with the services
 	}
 	maps := p.kube.Clientset().CoreV1().ConfigMaps(p.namespace)
-	list, err := maps.List(ctx, metav1.ListOptions{LabelSelector: "crunchy-pgha-scope=" + p.names.scope})
+	list, err := maps.List(ctx, metav1.ListOptions{LabelSelector: "vendor=crunchydata"})
 	if err != nil {
 		return nil, fmt.Errorf("list Patroni's ConfigMaps of cluster %s in %s: %w", p.name, p.namespace, err)
 	}
 	var all []leftover
 	for _, m := range list.Items {
 		name := m.Name
+		if m.Labels["crunchy-pgha-scope"] != p.names.scope && !(p.names.own.on(m.Labels) && m.Labels["pgha-default-config"] == "true") {
+			continue
+		}
 		system := m.Annotations["initialize"]
 		switch {
 		case name == p.names.scope+"-config" && len(kept) > 0 && (system == "" || system == kept[0].Annotations[systemAnnotation]):
@@ -139,24 +149,49 @@ func (p *place) stalePatroni(ctx context.Context, kept []corev1.PersistentVolume
 	return all, nil
 }
 
-// staleTask is the workflow record of an earlier creation: with it there, the
-// apiserver answers "ok", makes the Secrets, and no cluster. Nothing else reads
-// the record of a cluster that is gone.
-func (p *place) staleTask(ctx context.Context) ([]leftover, error) {
-	if p.names.workflow == "" {
+// staleRecords are orders and replicas of a cluster that is gone. With the
+// workflow of an earlier creation there, the apiserver answers "ok", makes the
+// Secrets, and no cluster; with the order for a stanza there, none is made; a
+// replica without a cluster ends the operator's worker for good.
+func (p *place) staleRecords(ctx context.Context) ([]leftover, error) {
+	if !p.names.pgcluster {
 		return nil, nil
 	}
-	tasks := p.kube.Dynamic().Resource(schema.GroupVersionResource{Group: groupV4, Version: "v1", Resource: "pgtasks"}).Namespace(p.namespace)
-	_, err := tasks.Get(ctx, p.names.workflow, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err), apierrors.IsForbidden(err): // if it is there, the apiserver's answer tells
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("look for a left-over pgtask %s in %s: %w", p.names.workflow, p.namespace, err)
+	var all []leftover
+	for _, k := range []struct{ kind, plural string }{{"pgtask", "pgtasks"}, {"pgreplica", "pgreplicas"}} {
+		records := p.kube.Dynamic().Resource(schema.GroupVersionResource{Group: groupV4, Version: "v1", Resource: k.plural}).Namespace(p.namespace)
+		list, err := records.List(ctx, p.selector())
+		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) { // if one is there, the apiserver's answer tells
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look for left-over %s of cluster %s in %s: %w", k.plural, p.name, p.namespace, err)
+		}
+		for _, item := range list.Items {
+			name := item.GetName()
+			all = append(all, leftover{k.kind + " " + name, "removed: the operator would stumble over it", func(ctx context.Context) error {
+				return gone(records.Delete(ctx, name, metav1.DeleteOptions{}))
+			}})
+		}
 	}
-	return []leftover{{"pgtask " + p.names.workflow, "removed: it would keep the operator from making the cluster", func(ctx context.Context) error {
-		return gone(tasks.Delete(ctx, p.names.workflow, metav1.DeleteOptions{}))
-	}}}, nil
+	return all, nil
+}
+
+// staleJobs are those of a cluster that is gone: their names are the new one's,
+// and their success would be taken for its own.
+func (p *place) staleJobs(v *view) []leftover {
+	var all []leftover
+	background := metav1.DeletePropagationBackground
+	for i := range v.jobs {
+		j := &v.jobs[i]
+		if !p.names.own.on(j.Labels) || v.names.removes(j) {
+			continue
+		}
+		all = append(all, leftover{"Job " + j.Name, "removed: the new cluster's has the same name", func(ctx context.Context) error {
+			return gone(p.kube.Clientset().BatchV1().Jobs(p.namespace).Delete(ctx, j.Name, metav1.DeleteOptions{PropagationPolicy: &background}))
+		}})
+	}
+	return all
 }
 
 // gone takes "there is none" for done.

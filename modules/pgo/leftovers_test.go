@@ -27,7 +27,7 @@ func wroteBy(a *kubeAPI, engine, image, system string) {
 }
 
 func patroniMap(name string, annotations object) object {
-	return object{"metadata": object{"name": name, "labels": object{"crunchy-pgha-scope": "hippo"}, "annotations": annotations}}
+	return object{"metadata": object{"name": name, "labels": object{"crunchy-pgha-scope": "hippo", "vendor": "crunchydata"}, "annotations": annotations}}
 }
 
 func TestKeptVolumesAreShownAndTakenUp(t *testing.T) {
@@ -113,13 +113,48 @@ func TestADeploymentThatOutlivedItsClusterIsRefused(t *testing.T) {
 
 func TestWithoutTheRightToLookTheAnswerOfTheApiserverDecides(t *testing.T) {
 	o, a := afterwards(t)
-	a.forbid = "GET pgtasks"
+	a.forbid = "GET pg"
 	change, _, err := hippo(t, o, a, "").Check()
 	require.NoError(t, err)
 	require.Equal(t, module.Create, change.Action)
 	a.forbid = "GET deployments"
 	_, _, err = hippo(t, o, a, "").Check()
 	require.ErrorContains(t, err, "list the Deployments of cluster hippo in pgouser1: ")
+}
+
+// All that would keep the operator from making a cluster of that name, or be
+// taken for the new one's.
+func TestRecordsOfAnEarlierClusterAreCleared(t *testing.T) {
+	o, a := afterwards(t)
+	labels := func(more ...string) object {
+		l := object{"pg-cluster": "hippo", "vendor": "crunchydata"}
+		for _, key := range more {
+			l[key] = "true"
+		}
+		return l
+	}
+	a.kinds["pgtasks"] = []object{
+		{"metadata": object{"name": "hippo-createcluster", "labels": labels()}},
+		{"metadata": object{"name": "hippo-stanza-create", "labels": labels()}},
+		{"metadata": object{"name": "other-createcluster", "labels": object{"pg-cluster": "other"}}},
+	}
+	a.kinds["pgreplicas"] = []object{{"metadata": object{"name": "hippo-abcd", "labels": labels()}}}
+	a.kinds["jobs"] = []object{{"metadata": object{"name": "hippo-stanza-create", "labels": labels()}, "status": object{"succeeded": int64(1)}}}
+	a.kinds["configmaps"] = []object{
+		{"metadata": object{"name": "hippo-pgha-default-config", "labels": labels("pgha-default-config")}},
+		{"metadata": object{"name": "mine", "labels": labels()}},
+	}
+	_, _, err := hippo(t, o, a, "").Apply()
+	require.Error(t, err, "this operator makes no cluster")
+	require.Equal(t, []string{"configmaps/hippo-pgha-default-config", "jobs/hippo-stanza-create",
+		"pgtasks/hippo-createcluster", "pgtasks/hippo-stanza-create", "pgreplicas/hippo-abcd"}, a.deleted)
+}
+
+func TestBackupsOfAnotherDatabaseAreRefused(t *testing.T) {
+	o, a := afterwards(t)
+	a.kinds["persistentvolumeclaims"] = []object{a.object("persistentvolumeclaims", "hippo-pgbr-repo")}
+	_, _, err := hippo(t, o, a, "").Check()
+	requireAt(t, err, "name", "volume hippo-pgbr-repo keeps the backups of an earlier cluster hippo, whose data is gone")
 }
 
 func TestSidecarsNeedTheirImageOnANode(t *testing.T) {

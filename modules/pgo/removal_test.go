@@ -140,3 +140,22 @@ func TestAReplicaOnItsWayOutIsNotTheCluster(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, change.Wanted(), change.Summary)
 }
+
+// What the plan refuses is there all the same, and may go.
+func TestWhatIsRefusedCanStillBeDestroyed(t *testing.T) {
+	for _, args := range []string{`parameters = { work_mem = "8MB" }`, `user = "somebody"`} {
+		o, a := newOperator(t, nil), hippoObjects(t)
+		for _, e := range recordedRemoval(t) {
+			e.body = strings.Replace(e.body, `"DeleteBackups":true,"DeleteData":true`, `"DeleteBackups":false,"DeleteData":false`, 1)
+			o.script = append(o.script, e)
+		}
+		o.answers(initialized(t), absent)
+		a.onLook = func(a *kubeAPI) {
+			if a.looks > 1 {
+				a.kinds = map[string][]object{}
+			}
+		}
+		require.NoError(t, hippo(t, o, a, args).Destroy())
+		require.Empty(t, o.unknown)
+	}
+}
