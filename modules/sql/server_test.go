@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/kube/kubetest"
 	"github.com/adbsql/antdbctl/engine/conn/local"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/module/moduletest"
@@ -29,13 +31,40 @@ import (
 // the operating system's user postgres as its superuser. The tests are run as
 // root, as the product is where it works over the local socket.
 type server struct {
-	dir  string
-	port int
+	dir, bin string
+	port     int
+}
+
+// TestMain removes what the tests of the package shared.
+func TestMain(m *testing.M) {
+	code := kubetest.Run(m)
+	if fresh.dir != "" {
+		_ = os.RemoveAll(fresh.dir)
+	}
+	os.Exit(code)
+}
+
+// fresh is a data directory as initdb leaves it, for all servers to copy.
+var fresh struct {
+	sync.Once
+	dir string
+}
+
+func newCluster(t *testing.T, s *server) string {
+	t.Helper()
+	fresh.Do(func() {
+		fresh.dir = strings.TrimSpace(s.as(t, "postgres", "mktemp", "-d", "/tmp/sqltest-fresh.XXXXXX"))
+		s.as(t, "postgres", filepath.Join(s.bin, "initdb"), "--no-sync", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D", filepath.Join(fresh.dir, "data"))
+	})
+	return filepath.Join(fresh.dir, "data")
 }
 
 // authentication has a line for each way in: peer over the socket as in the
-// HA image, any password for the role "open", md5 or SCRAM for all others.
+// HA image, any password for the role "open", md5 or SCRAM for all others, and
+// SCRAM alone for "scrammed" and the members of "scrammers".
 const authentication = `local all postgres peer
+local replication postgres peer
+host all scrammed,+scrammers 127.0.0.1/32 scram-sha-256
 host all open 127.0.0.1/32 trust
 host all all 127.0.0.1/32 md5
 `
@@ -54,32 +83,51 @@ func startServer(t *testing.T, settings ...string) *server {
 	dir, err := os.MkdirTemp("", "sqltest")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	owner, err := user.Lookup("postgres")
-	require.NoError(t, err)
-	uid, _ := strconv.Atoi(owner.Uid)
-	gid, _ := strconv.Atoi(owner.Gid)
-	require.NoError(t, os.Chown(dir, uid, gid))
+	owner := postgres(t)
+	require.NoError(t, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
 
-	s, data := &server{dir: dir, port: freePort(t)}, filepath.Join(dir, "data")
-	s.as(t, "postgres", filepath.Join(bin, "initdb"), "--no-sync", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D", data)
+	s, data := &server{dir: dir, bin: bin, port: freePort(t)}, filepath.Join(dir, "data")
+	s.as(t, "postgres", "cp", "-a", newCluster(t, s), data)
 	require.NoError(t, os.WriteFile(filepath.Join(data, "pg_hba.conf"), []byte(authentication), 0o600))
 
-	postmaster := exec.Command(filepath.Join(bin, "postgres"), append([]string{"-D", data, "-k", dir, "-p", strconv.Itoa(s.port),
+	s.serve(t, data, settings...)
+	return s
+}
+
+// serve starts a postmaster on a data directory, for as long as the test runs.
+func (s *server) serve(t *testing.T, data string, settings ...string) {
+	t.Helper()
+	postmaster := exec.Command(filepath.Join(s.bin, "postgres"), append([]string{"-D", data, "-k", s.dir, "-p", strconv.Itoa(s.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "log_statement=all"}, settings...)...)
+	owner := postgres(t)
 	log, err := os.Create(s.logFile())
 	require.NoError(t, err)
 	postmaster.Stdout, postmaster.Stderr = log, log
-	postmaster.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	postmaster.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
 	require.NoError(t, postmaster.Start())
 	t.Cleanup(func() {
 		_ = postmaster.Process.Signal(syscall.SIGINT)
 		_ = postmaster.Wait()
 		_ = log.Close()
 	})
-	require.Eventually(t, func() bool {
-		return exec.Command(filepath.Join(bin, "pg_isready"), "-q", "-h", dir, "-p", strconv.Itoa(s.port)).Run() == nil
-	}, 30*time.Second, 50*time.Millisecond, "the server does not start")
-	return s
+	require.Eventually(t, s.up, time.Minute, 50*time.Millisecond, "the server does not start")
+}
+
+// up reports whether the server takes sessions.
+func (s *server) up() bool {
+	return exec.Command(filepath.Join(s.bin, "pg_isready"), "-q", "-h", s.dir, "-p", strconv.Itoa(s.port)).Run() == nil
+}
+
+// postgres is the user whom servers run as.
+func postgres(t *testing.T) *syscall.Credential {
+	t.Helper()
+	u, err := user.Lookup("postgres")
+	require.NoError(t, err)
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	require.NoError(t, err)
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	require.NoError(t, err)
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
 func freePort(t *testing.T) int {
