@@ -3,8 +3,10 @@ package pgo
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -127,6 +129,17 @@ func TestSilenceOfTheOperatorIsExplained(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, r.problem, "no fault is known: the wait for the Deployment has a deadline of its own")
 	})
+}
+
+func TestImagesOfBackupsAreSpokenOf(t *testing.T) {
+	node := object{"apiVersion": "v1", "kind": "Node", "metadata": object{"name": "node1"},
+		"status": object{"images": []any{object{"names": []any{"docker.io/lab47/crunchy-pgbackrest-repo:lab1"}}}}}
+	s := site47(node)
+	env, said := localEnv(t), []string(nil)
+	env.Logf = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	require.NoError(t, newResourceV4(s.place(t, "crd47")).create(t.Context(), env, crd47))
+	require.Equal(t, "no node has the image lab47/crunchy-pgbackrest:lab1, which the cluster's backups run from: it must come from a registry", said[0])
+	require.NotContains(t, strings.Join(said, "\n"), "pgbackrest-repo")
 }
 
 func TestMissingSecretOfTheOperatorStopsBeforeTheRequest(t *testing.T) {

@@ -1,7 +1,6 @@
 package pgo
 
 import (
-	"cmp"
 	"encoding/json"
 	"io"
 	"maps"
@@ -28,6 +27,7 @@ type store struct {
 	mu      sync.Mutex
 	objects map[string]object // by path
 	writes  []string          // "PATCH secrets/hippo-testuser-secret"
+	hide    string            // what contains this may not be read
 	refuse  func(write string) int
 	after   func(write string) // when it is done, with the store unlocked
 }
@@ -41,7 +41,7 @@ func newStore(objects ...object) *store {
 }
 
 var plurals = map[string]string{"Secret": "secrets", "Pod": "pods", "Pgcluster": "pgclusters", "Pgreplica": "pgreplicas", "Pgtask": "pgtasks",
-	"PostgresCluster": "postgresclusters", "Deployment": "deployments", "Namespace": "namespaces", "PersistentVolumeClaim": "persistentvolumeclaims", "ConfigMap": "configmaps", "Job": "jobs", "Service": "services"}
+	"PostgresCluster": "postgresclusters", "Deployment": "deployments", "Namespace": "namespaces", "Node": "nodes", "PersistentVolumeClaim": "persistentvolumeclaims", "ConfigMap": "configmaps", "Job": "jobs", "Service": "services"}
 
 func pathOf(o object) string {
 	version, kind := o["apiVersion"].(string), o["kind"].(string)
@@ -97,14 +97,20 @@ func (s *store) answer(r *http.Request, body []byte) (status int, answer any, wr
 		return http.StatusOK, object{"major": "1", "minor": "34", "gitVersion": "v1.34.4"}, ""
 	}
 	parts := strings.Split(path, "/")
+	if r.Method == http.MethodGet && s.hide != "" && strings.Contains(path, s.hide) {
+		return http.StatusForbidden, object{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403, "message": "forbidden"}, ""
+	}
 	if r.Method == http.MethodGet {
 		if o := s.objects[path]; o != nil {
 			return http.StatusOK, o, ""
 		}
 		for kind, plural := range plurals {
 			if plural == parts[len(parts)-1] {
-				version := strings.TrimPrefix(strings.Join(parts[2:4], "/"), "v1/namespaces")
-				return http.StatusOK, object{"kind": kind + "List", "apiVersion": cmp.Or(version, "v1"), "metadata": object{}, "items": s.list(path, r)}, ""
+				version := parts[2]
+				if parts[1] == "apis" {
+					version += "/" + parts[3]
+				}
+				return http.StatusOK, object{"kind": kind + "List", "apiVersion": version, "metadata": object{}, "items": s.list(path, r)}, ""
 			}
 		}
 		return notThere()

@@ -36,6 +36,7 @@ func TestUsersOnARealServer(t *testing.T) {
 		testExpiredPasswordIsValidAgain,
 		testALoginThatProvesNothingIsNoProof,
 		testNoPrimaryOrTwo,
+		testRightsThatAreMissing,
 		testPasswordIsChangedByTheSecretOfPGO5,
 		testOperatorOfPGO5ThatDoesNotActIsNamed,
 		testCommandsHoldNoPassword,
@@ -320,6 +321,24 @@ func testNoPrimaryOrTwo(t *testing.T, s *server) {
 	w.objects = map[string]object{}
 	_, err = w.apply(t, w.user("testuser", "New1", true))
 	requireAt(t, err, "cluster", "there is no cluster hippo in pgouser1")
+}
+
+func testRightsThatAreMissing(t *testing.T, s *server) {
+	w := newWorld(t, s, "4.7.10")
+	w.hide = "secrets/"
+	_, err := w.apply(t, w.user("testuser", "New1", true))
+	require.ErrorContains(t, err, "read Secret hippo-testuser-secret in pgouser1")
+	require.Contains(t, remedyOf(t, err), "get, patch and create on secrets")
+	w.hide = "clusters/hippo"
+	_, err = w.apply(t, w.user("testuser", "New1", true))
+	require.ErrorContains(t, err, "look for pgclusters hippo in pgouser1")
+
+	w = newWorld(t, s, "5")
+	w.brings(t)
+	w.hide = "pgclusters/" // of a kind that is not there, RBAC says no all the same
+	_, err = w.apply(t, w.user("testuser", "New1", false))
+	require.NoError(t, err)
+	w.agree(t, "testuser", "New1", "Old1")
 }
 
 // brings is the operator of PGO 5 and 6: it brings the database after the Secret.

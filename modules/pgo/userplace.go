@@ -61,17 +61,19 @@ func (u *User) open(ctx context.Context, env *module.Env) (*userPlace, error) {
 
 // findWay goes by what the API server has of that name.
 func (u *User) findWay(ctx context.Context, env *module.Env, p *userPlace) (way, error) {
-	old, err := p.resource(ctx, schema.GroupVersionResource{Group: "crunchydata.com", Version: "v1", Resource: "pgclusters"})
-	if err != nil {
-		return nil, err
-	}
+	old, noOld := p.resource(ctx, schema.GroupVersionResource{Group: groupV4, Version: "v1", Resource: "pgclusters"})
 	if old != nil {
 		return u.findWay4(ctx, env, p)
 	}
-	fresh, err := p.resource(ctx, schema.GroupVersionResource{Group: "postgres-operator.crunchydata.com", Version: "v1beta1", Resource: "postgresclusters"})
+	if noOld != nil && !apierrors.IsForbidden(noOld) { // forbidden may be a kind that does not even exist
+		return nil, noOld
+	}
+	fresh, err := p.resource(ctx, schema.GroupVersionResource{Group: groupV5, Version: "v1beta1", Resource: "postgresclusters"})
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, errors.Join(noOld, err)
+	case fresh == nil && noOld != nil:
+		return nil, noOld
 	case fresh == nil:
 		return nil, module.At("cluster", module.Explain(fmt.Errorf("there is no cluster %s in %s", p.cluster, p.namespace),
 			"make it first, by pgo.cluster; this step may refer to that one (cluster = step.NAME.name)"))

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/secret"
 )
 
@@ -26,7 +27,7 @@ func readKept(ctx context.Context, client kubernetes.Interface, namespace, name 
 		return kept{}, nil
 	}
 	if err != nil {
-		return kept{}, fmt.Errorf("read Secret %s in %s: %w", name, namespace, err)
+		return kept{}, secretRight(fmt.Errorf("read Secret %s in %s: %w", name, namespace, err))
 	}
 	return kept{true, secret.New(string(s.Data["password"])), secret.New(string(s.Data["verifier"]))}, nil
 }
@@ -43,7 +44,7 @@ func patchKept(ctx context.Context, client kubernetes.Interface, namespace, name
 	}
 	_, err = client.CoreV1().Secrets(namespace).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
 	if err != nil {
-		return fmt.Errorf("write Secret %s in %s: %w", name, namespace, err)
+		return secretRight(fmt.Errorf("write Secret %s in %s: %w", name, namespace, err))
 	}
 	return nil
 }
@@ -61,7 +62,15 @@ func writeKept4(ctx context.Context, client kubernetes.Interface, namespace, nam
 		return err
 	}
 	if _, err = client.CoreV1().Secrets(namespace).Create(ctx, fresh, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("make Secret %s in %s: %w", name, namespace, err)
+		return secretRight(fmt.Errorf("make Secret %s in %s: %w", name, namespace, err))
 	}
 	return nil
+}
+
+// secretRight names the right that is missing.
+func secretRight(err error) error {
+	if apierrors.IsForbidden(err) {
+		return module.Explain(err, "give the kubeconfig's user the verbs get, patch and create on secrets in that namespace")
+	}
+	return err
 }
