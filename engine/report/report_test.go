@@ -42,7 +42,7 @@ var stories = map[string][]event.Event{
 		event.StepFinished{Address: "facts", Status: event.Unchanged, Seconds: 0.04},
 		event.StepFinished{Address: `ship["node1"]`, Status: event.Unchanged, Seconds: 0.04},
 		event.RunFinished{Command: "apply", OK: true, Counts: map[event.Status]int{event.Changed: 1, event.Unchanged: 2}, Seconds: 95,
-			Outputs: []event.Output{{Name: "service", Value: "10.0.0.1:5432"}, {Name: "reach", Value: "vantage  works\nsocket   yes\n"}}},
+			Outputs: []event.Output{{Name: "service", Value: "10.0.0.1:5432"}, {Name: "running", Value: map[string]any{"max_connections": "150", "work_mem": "<8MB>"}}, {Name: "reach", Value: "vantage  works\nsocket   yes\n"}}},
 	},
 	"failure": {
 		event.RunStarted{Command: "apply", Runbook: "rollout", Steps: 3},

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -156,8 +158,30 @@ func (t *Text) printEnd(run string, f event.RunFinished) {
 		t.printf("\n%s · %s · run %s  %s\n", t.good(t.tally(n)), seconds(f.Seconds), run, t.dim("(antdbctl show "+run+")"))
 	}
 	for _, o := range f.Outputs {
-		t.printf("  %s = %s\n", o.Name, block(fmt.Sprint(o.Value)))
+		t.printf("  %s = %s\n", o.Name, block(readable(o.Value)))
 	}
+}
+
+// readable is a text as it is, and what has parts as JSON, in lines where it is
+// long.
+func readable(value any) string {
+	if text, ok := value.(string); ok {
+		return text
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		return fmt.Sprint(value)
+	}
+	line := strings.TrimSpace(out.String())
+	if len(line) > 100 {
+		var lines bytes.Buffer
+		if json.Indent(&lines, []byte(line), "", "  ") == nil {
+			return lines.String()
+		}
+	}
+	return line
 }
 
 // block puts a text of several lines, such as a table, below what it belongs to.
