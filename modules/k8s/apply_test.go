@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -188,6 +189,21 @@ spec: {size: 3}
 		return err != nil
 	})
 	require.EqualError(t, err, "the cluster knows no kind widget")
+}
+
+func TestAFieldThatACustomResourceDoesNotHaveIsWarnedOf(t *testing.T) {
+	c := kubetest.Start(t).Cluster(t)
+	manifest := strings.ReplaceAll(strings.Split(todays, "---\napiVersion: batch")[0], "antdb.test", "pruned.antdb.test")
+	step := applying(t, c, manifest)
+	said := listen(step)
+	step.Converge(module.Create)
+	require.NotContains(t, strings.Join(*said, "\n"), "warning")
+	step = applying(t, c, strings.Replace(manifest, "spec: {size: 3}", "spec: {size: 3, sise: 4}", 1))
+	said = listen(step)
+	_, _, err := step.Check()
+	require.NoError(t, err)
+	require.Len(t, *said, 1)
+	require.Regexp(t, `^Widget/one: warning: Kubernetes .* does not keep spec.sise$`, (*said)[0])
 }
 
 func TestSecretsOfAManifestAreNotShown(t *testing.T) {

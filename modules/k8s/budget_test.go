@@ -81,7 +81,10 @@ spec:
 func TestWhatIsUnchangedIsProvedInFewRequests(t *testing.T) {
 	server := kubetest.Start(t)
 	own := server.Cluster(t)
-	applying(t, own, ten()).Converge(module.Create)
+	step := applying(t, own, ten())
+	said := listen(step)
+	step.Converge(module.Create)
+	require.NotContains(t, strings.Join(*said, "\n"), "warning")
 
 	c, requests := counted(t, server, own.Namespace())
 	change, _, err := applying(t, c, ten()).Check()

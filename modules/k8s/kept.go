@@ -8,13 +8,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// notKept tells of fields that the server took and dropped, as servers before
-// server-side apply do with every field that they do not know: a slip of the
-// pen, or a field that came with a later version.
+// notKept tells of fields that the server took and dropped: a slip of the pen,
+// or a field that came with a later version. Servers before server-side apply
+// do so with every field that they do not know, later ones only with those of
+// custom resources.
 func (c client) notKept(d document, merged *unstructured.Unstructured) []string {
-	if c.serverSideApply() {
-		return nil // refuses them, or tells of them in the difference
-	}
 	var paths []string
 	for _, field := range []string{"spec", "webhooks", "data", "rules"} {
 		if wanted, ok := d.Object[field]; ok {

@@ -70,7 +70,7 @@ func New(ctx context.Context, name string, config *rest.Config, namespace string
 	if c.version, err = askVersion(ctx, c.clientset); err != nil {
 		return nil, c.unreachable(err)
 	}
-	c.kinds = newKinds(c.clientset.Discovery(), !c.AtLeast(1, 27))
+	c.kinds = newKinds(c.clientset.Discovery(), !c.AtLeast(1, 30))
 	c.spdy.Store(!c.AtLeast(1, 30)) // before, commands go over SPDY alone
 	return c, nil
 }

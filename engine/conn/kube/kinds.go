@@ -17,10 +17,11 @@ import (
 	"k8s.io/client-go/restmapper"
 )
 
-// kinds is the RESTMapper of a cluster. A server from 1.27 on tells all that it
-// has in two answers; an older one tells it in one for each version of each
-// group, some thirty. Such a server is asked step by step: for the versions
-// that a question names, and for the rest only where no other way leads on.
+// kinds is the RESTMapper of a cluster. A server from 1.30 on tells all that it
+// has in two answers (1.26 did too, in a format that the client no longer
+// takes); an older one in an answer for each version of each group, some
+// thirty. Such a server is asked step by step: for the versions that a question
+// names, and for the rest only where no other way leads on.
 type kinds struct {
 	meta.ResettableRESTMapper // knows everything, once it had to be asked
 	all                       discovery.CachedDiscoveryInterface
