@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"regexp"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -98,6 +100,8 @@ func TestRoleRotationSurvivesACutAtAnyPoint(t *testing.T) {
 	require.Positive(t, seen[false])
 }
 
+var verifiers = regexp.MustCompile(`(?i)password\s+E?'?(SCRAM-SHA-256\$|md5)`)
+
 // A server that dies in the middle, with the password changed and the groups
 // not yet, comes back with the old; nothing secret was to be seen meanwhile.
 func TestRoleRotationSurvivesACrashOfTheServerInSilence(t *testing.T) {
@@ -137,9 +141,9 @@ func TestRoleRotationSurvivesACrashOfTheServerInSilence(t *testing.T) {
 			_, _, err = s.step(t, roleEntry, how+"role = \"turning\"\npassword = \"n3wPassword\"\nconnection_limit = -5").Apply()
 			require.Error(t, err, "a fault has the server log the statement")
 			for _, where := range []string{activity, s.log(t), s.sql(t, "select query from pg_stat_statements")} {
-				require.NotContains(t, where, "n3wPassword")
-				require.NotContains(t, where, kept)
-				require.NotRegexp(t, `(?i)password\s+E?'?(SCRAM-SHA-256\$|md5)`, where)
+				require.False(t, strings.Contains(where, "n3wPassword"), "the password")
+				require.False(t, strings.Contains(where, kept), "its verifier")
+				require.Empty(t, verifiers.FindAllString(where, 3))
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/module/moduletest"
 )
@@ -15,18 +16,22 @@ func TestRoleExampleFitsTheModule(t *testing.T) { moduletest.Example(t, roleEntr
 func TestRole(t *testing.T) {
 	s := startServer(t)
 	for name, test := range map[string]func(*testing.T, *server){
-		"made, then in order":              testRoleCreate,
-		"changed only where named":         testRoleUpdate,
-		"password in either encryption":    testRoleEncryptions,
-		"password without superuser":       testRoleOrdinary,
-		"trust proves nothing":             testRoleTrust,
-		"expired password":                 testRoleExpired,
-		"unknown group":                    testRoleUnknownGroup,
-		"dropped, unless it owns or stays": testRoleDestroy,
-		"over TCP":                         testRoleWire,
-		"password in no statement or argv": testRoleSilence,
-		"one call to check":                testRoleOneCall,
-		"a name that needs quoting":        testRoleName,
+		"made, then in order":               testRoleCreate,
+		"changed only where named":          testRoleUpdate,
+		"password in either encryption":     testRoleEncryptions,
+		"password without superuser":        testRoleOrdinary,
+		"trust proves nothing":              testRoleTrust,
+		"expired password":                  testRoleExpired,
+		"unknown group":                     testRoleUnknownGroup,
+		"dropped, unless it owns or stays":  testRoleDestroy,
+		"over TCP":                          testRoleWire,
+		"password in no statement or argv":  testRoleSilence,
+		"one call to check":                 testRoleOneCall,
+		"a name that needs quoting":         testRoleName,
+		"the form that pg_hba.conf wants":   testRoleDemand,
+		"the form that the runbook wants":   testRoleForm,
+		"a password of odd characters":      testRolePasswords,
+		"not dropped while it is logged in": testRoleInUse,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, s) })
 	}
@@ -171,6 +176,73 @@ func testRoleName(t *testing.T, s *server) {
 		password = "p"
 		in_roles = ["pg_monitor"]`).Converge(module.Create)
 	require.NoError(t, s.step(t, roleEntry, `role = "O'Neil \"x\" 角色"`).Destroy())
+}
+
+// testRoleDemand: the server would keep md5, and one line of pg_hba.conf takes
+// SCRAM only.
+func testRoleDemand(t *testing.T, s *server) {
+	s.sql(t, "alter system set password_encryption = 'md5'")
+	s.sql(t, "select pg_reload_conf()")
+	defer s.sql(t, "alter system reset password_encryption")
+	s.sql(t, "create role scrammers; create role scrammed login password 'sc'")
+	step := s.step(t, roleEntry, "role = \"scrammed\"\npassword = \"sc\"")
+	change, _, err := step.Check()
+	require.NoError(t, err)
+	require.Equal(t, []module.Diff{{Path: "encryption", Before: "md5",
+		After: "scram-sha-256: line 3 of pg_hba.conf (host all scrammed,+scrammers … scram-sha-256)"}}, change.Diff)
+	require.Error(t, s.login(t, "scrammed", "sc"), "right, and of no use")
+	step.Converge(module.Update)
+	s.mustLogin(t, "scrammed", "sc")
+
+	s.step(t, roleEntry, "role = \"joins\"\npassword = \"j0ins\"\nin_roles = [\"scrammers\"]").Converge(module.Create)
+	s.mustLogin(t, "joins", "j0ins")
+
+	_, _, err = s.step(t, roleEntry, "role = \"scrammed\"\npassword = \"sc\"\nencryption = \"md5\"").Check()
+	requireAt(t, err, "encryption", "could not log in with an md5 password: line 3 of pg_hba.conf")
+	require.ErrorAs(t, err, new(*module.Refusal))
+}
+
+// testRoleForm: clients that know only md5, on a server that makes SCRAM.
+func testRoleForm(t *testing.T, s *server) {
+	form := func() string { return s.sql(t, "select left(rolpassword, 5) from pg_authid where rolname = 'formal'") }
+	s.step(t, roleEntry, "role = \"formal\"\npassword = \"f0rmal\"\nencryption = \"md5\"").Converge(module.Create)
+	require.Equal(t, "md5", form()[:3])
+	s.mustLogin(t, "formal", "f0rmal")
+	s.step(t, roleEntry, "role = \"formal\"\npassword = \"f0rmal\"\nencryption = \"scram-sha-256\"").Converge(module.Update)
+	require.Equal(t, "SCRAM", form())
+	s.mustLogin(t, "formal", "f0rmal")
+}
+
+func testRolePasswords(t *testing.T, s *server) {
+	const odd = "a'b\\c/d&e\"f $g `h` %i 密码 ;--\n"
+	for name, how := range map[string]string{"odd_psql": "", "odd_wire": "host = \"127.0.0.1\"\nuser = \"chief\"\nuser_password = \"ch13f\"\n"} {
+		s.sql(t, "drop role if exists chief; create role chief superuser login password 'ch13f'")
+		s.step(t, roleEntry, how+"role = %q\npassword = %q", name, odd).Converge(module.Create)
+		s.mustLogin(t, name, odd)
+		step := s.step(t, queryEntry, "host = \"127.0.0.1\"\nuser = %q\npassword = %q\nsql = \"select 1\"", name, odd)
+		step.Env().Target = conn.Target{Kind: conn.Container} // by libpq
+		_, _, err := step.Check()
+		require.NoError(t, err)
+		require.Error(t, s.login(t, name, odd+"x"))
+	}
+}
+
+func testRoleInUse(t *testing.T, s *server) {
+	visitor := s.visit(t, "postgres", "lodger")
+	err := s.step(t, roleEntry, "role = \"lodger\"").Destroy()
+	requireAt(t, err, "role", "drop role lodger: it has 1 open session")
+	require.Contains(t, remedyOf(t, err), "end_sessions")
+
+	s.sql(t, "create table his (n int); alter table his owner to lodger")
+	err = s.step(t, roleEntry, "role = \"lodger\"\nend_sessions = true").Destroy()
+	requireAt(t, err, "role", "owner of table his")
+	_, err = visitor.Exec(t.Context(), "select 1").ReadAll()
+	require.NoError(t, err, "nobody is thrown out of a role that stays")
+
+	s.sql(t, "drop table his")
+	require.NoError(t, s.step(t, roleEntry, "role = \"lodger\"\nend_sessions = true").Destroy())
+	_, err = visitor.Exec(t.Context(), "select 1").ReadAll()
+	require.Error(t, err)
 }
 
 func TestRoleRefusesNamesOfTheServer(t *testing.T) {
