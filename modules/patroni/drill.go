@@ -148,7 +148,7 @@ func (d *Drill) Check(ctx context.Context, env *module.Env) (module.Change, erro
 		action = module.Run
 	}
 	return module.Change{Action: action, Summary: fmt.Sprintf("%s %s, the primary of %s, under writes (%s); %s can take over",
-		d.deed(), leader.name, d.place.name, due, d.seen.successor(nil).name)}, nil
+		d.deed(), leader.name, d.place.name, due, d.seen.successor().name)}, nil
 }
 
 // due says why a drill is due; empty when it is not.
@@ -176,7 +176,7 @@ func (d *Drill) able() (*member, error) {
 		return nil, err
 	case d.seen.paused:
 		return nil, module.Explain(fmt.Errorf("Patroni is paused on cluster %s: nothing would fail over", d.place.name), "resume it: patroni.config with settings = {pause = false}")
-	case d.seen.successor(nil) == nil:
+	case d.seen.successor() == nil:
 		return nil, module.Explain(fmt.Errorf("cluster %s has no replica that could take over: the drill would be a real outage", d.place.name),
 			"add a replica, or see what keeps it from following", d.seen.problems()...)
 	}

@@ -33,6 +33,8 @@ type fake struct {
 	calls   []string          // "PATCH b /config {…}"
 	answers map[string]answer // by "POST /switchover": what is said in place of the usual
 	lock    string
+
+	conflicts int // so many times PATCH is told that somebody else was faster
 }
 
 type answer struct {
@@ -103,6 +105,10 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, m *fakeMember) {
 		return false
 	}
 	switch {
+	case r.Method == http.MethodPatch && f.conflicts > 0:
+		f.conflicts--
+		w.WriteHeader(http.StatusConflict)
+		_, _ = io.WriteString(w, "<!DOCTYPE HTML><html>Error code: 409</html>")
 	case r.Method == http.MethodPatch:
 		var change map[string]any
 		_ = json.Unmarshal(body, &change)

@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -187,6 +188,15 @@ func (r *real) settled(t *testing.T) {
 		v := r.view(t)
 		return v != nil && len(v.members) == 2 && len(v.problems()) == 0
 	}, time.Minute, 200*time.Millisecond, "乙 does not follow")
+}
+
+// sql asks one member behind the modules' back.
+func (r *real) sql(t *testing.T, name, statement string) string {
+	t.Helper()
+	cmd := exec.Command("psql", "-X", "-q", "-A", "-t", "-U", "postgres", "-h", r.dir, "-p", strconv.Itoa(r.members[name].port), "-d", "postgres", "-c", statement)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return strings.TrimSpace(string(out))
 }
 
 // step is one on this machine that knows the address of one member.

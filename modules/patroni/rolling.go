@@ -40,7 +40,7 @@ func rolling(v *view, members map[string]bool, leaderFirst bool) []act {
 	if !members[v.lock] {
 		return replicas
 	}
-	next := v.successor(nil)
+	next := v.successor()
 	if leaderFirst || next == nil {
 		leader = []act{{member: v.lock}}
 	} else {
@@ -76,7 +76,7 @@ func less(a, b string) bool { return len(a) < len(b) || len(a) == len(b) && a < 
 // waits for a restart. Members learn of a new configuration within a loop.
 func (c *Config) adopt(ctx context.Context, env *module.Env) error {
 	env.Phase("reload")
-	wait := 30*time.Second + 3*c.loop()
+	wait := 10*time.Second + 4*c.loop()
 	var last error
 	before, asked := c.seen, time.Now()
 	err := c.place.until(ctx, wait, func(v *view) bool {

@@ -83,12 +83,11 @@ func (d declared) judge(known map[string]guc.Setting) error {
 	for _, name := range slices.Sorted(maps.Keys(d.parameters)) {
 		setting, ok := known[strings.ToLower(name)]
 		switch {
+		case ok && setting.Context == "internal":
+			return module.At("parameters", fmt.Errorf("%s cannot be set: it only shows how the server was built or made", name))
 		case ok && d.parameters[name] != nil:
 			if _, err := setting.Canonical(text(d.parameters[name])); err != nil {
 				return module.At("parameters", err)
-			}
-			if setting.Context == "internal" {
-				return module.At("parameters", fmt.Errorf("%s cannot be set: it only shows how the server was built or made", name))
 			}
 		case !ok && !strings.Contains(name, "."):
 			return module.At("parameters", fmt.Errorf("the server knows no parameter %q", name))

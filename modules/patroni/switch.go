@@ -133,10 +133,10 @@ func (p *place) again(ctx context.Context) (*view, error) {
 
 // successor is the member that can best take over: a synchronous standby
 // before the others, then the closest.
-func (v *view) successor(not map[string]bool) *member {
+func (v *view) successor() *member {
 	able := slices.DeleteFunc(v.standbys(), func(m *member) bool {
 		barred, _ := m.listed.Tags["nofailover"].(bool)
-		return not[m.name] || barred
+		return barred
 	})
 	if len(able) == 0 {
 		return nil

@@ -106,7 +106,7 @@ func (s *Switchover) change(leader *member) (module.Change, error) {
 		if why := s.seen.ill(s.seen.find(to)); why != "" {
 			return module.NoChange, module.At("candidate", fmt.Errorf("%s cannot take over: %s", to, why))
 		}
-	} else if next := s.seen.successor(nil); next == nil {
+	} else if next := s.seen.successor(); next == nil {
 		return module.NoChange, module.Explain(fmt.Errorf("cluster %s has no replica that could take over from %s", s.place.name, leader.name),
 			"see what keeps the replicas from following", s.seen.problems()...)
 	} else if s.seen.paused {
@@ -136,7 +136,7 @@ func (s *Switchover) Apply(ctx context.Context, env *module.Env) error {
 		return err
 	}
 	h := handover{from: leader.name, to: s.Candidate, wait: s.Wait}
-	if next := s.seen.successor(nil); h.to == "" && s.seen.paused && next != nil {
+	if next := s.seen.successor(); h.to == "" && s.seen.paused && next != nil {
 		h.to = next.name
 	}
 	if err := h.run(ctx, s.place, s.seen); err != nil {
