@@ -94,9 +94,10 @@ func (c client) withSilent(err error) error {
 
 // unknownKind says that the server has no such kind.
 type unknownKind struct {
-	name   string
-	silent []string // groups of kinds that do not answer: it may be one of theirs
-	err    error
+	name     string
+	silent   []string // groups of kinds that do not answer: it may be one of theirs
+	versions []string // all that Kubernetes has had of a kind of its own
+	err      error
 }
 
 func (e unknownKind) Error() string {

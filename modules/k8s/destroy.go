@@ -80,6 +80,9 @@ func (c client) explain(err error) error {
 		return nil
 	case errors.As(err, new(*module.Explained)):
 		return err // says more already
+	case errors.As(err, &unknown) && len(unknown.versions) > 0:
+		return module.Explain(err, fmt.Sprintf("it came later than %s, or has gone since (%s): leave it out of the manifest for this cluster",
+			c.skills().version, strings.Join(unknown.versions, ", ")))
 	case errors.As(err, &unknown):
 		return module.Explain(err, "install what defines this kind (its CustomResourceDefinition or operator) first, or correct apiVersion and kind")
 	case isMissingNamespace(err):

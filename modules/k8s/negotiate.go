@@ -69,13 +69,7 @@ func (c client) negotiate(d document) (_ document, m *meta.RESTMapping, note str
 	if err == nil || !errors.As(err, &unknown) {
 		return d, m, "", err
 	}
-	at := slices.IndexFunc(lineages, func(l lineage) bool {
-		return slices.Contains(l.kinds, said.Kind) && slices.Contains(l.versions, d.GetAPIVersion())
-	})
-	if at < 0 {
-		return d, nil, "", err
-	}
-	line := lineages[at]
+	line := lineageOf(d)
 	for _, version := range line.versions {
 		gv := schema.FromAPIVersionAndKind(version, said.Kind)
 		other, otherErr := c.Mapper().RESTMapping(gv.GroupKind(), gv.Version)
@@ -92,7 +86,19 @@ func (c client) negotiate(d document) (_ document, m *meta.RESTMapping, note str
 		}
 		return rewritten, other, fmt.Sprintf("the cluster serves no %s; sent as %s", d.GetAPIVersion(), version), nil
 	}
-	return d, nil, "", err
+	unknown.versions = line.versions
+	return d, nil, "", unknown
+}
+
+// lineageOf is the zero lineage for a kind that is not Kubernetes' own.
+func lineageOf(d document) lineage {
+	at := slices.IndexFunc(lineages, func(l lineage) bool {
+		return slices.Contains(l.kinds, d.GetKind()) && slices.Contains(l.versions, d.GetAPIVersion())
+	})
+	if at < 0 {
+		return lineage{}
+	}
+	return lineages[at]
 }
 
 // convertBudget guards against the one difference that changes the meaning.

@@ -226,6 +226,13 @@ func TestWhatHasNoCounterpartOnAnOldServerIsRefusedInThePlan(t *testing.T) {
 	}
 }
 
+func TestAKindOfAnotherTimeIsSaidToBeOne(t *testing.T) {
+	_, _, err := applying(t, kubetest.StartOld(t, "1.13").Cluster(t), "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: x}\n").Check()
+	var explained *module.Explained
+	require.ErrorAs(t, err, &explained)
+	require.Equal(t, "it came later than Kubernetes 1.13.12, or has gone since (networking.k8s.io/v1, networking.k8s.io/v1beta1): leave it out of the manifest for this cluster", explained.Remedy)
+}
+
 func TestAFieldThatAnOldServerDropsIsWarnedOf(t *testing.T) {
 	old := kubetest.StartOld(t, "1.13")
 	old.Drops = [][]string{{"spec", "template", "spec", "topologySpreadConstraints"}}
