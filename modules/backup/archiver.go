@@ -122,8 +122,7 @@ var exitCode = regexp.MustCompile(`archive command failed with exit code (\d+)`)
 // whyBroken looks for the archiver's error in the server's log.
 func (p *place) whyBroken(ctx context.Context, a *archiver) error {
 	log := p.serverLog(ctx)
-	cause, remedy := verdict(log)
-	evidence := telling(log)
+	cause, remedy, evidence := p.diagnose(ctx, log)
 	for line := range strings.Lines(log) {
 		if exitCode.MatchString(line) {
 			evidence = append(evidence, strings.TrimSpace(line))

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ func (p *place) info(ctx context.Context) (*stanza, time.Time, error) {
 	cmd.User = p.user
 	res, err := p.repo.Run(ctx, cmd)
 	if err != nil {
-		return nil, time.Time{}, p.failed("info", err)
+		return nil, time.Time{}, p.failed(ctx, "info", err)
 	}
 	clock, answer, _ := strings.Cut(res.Stdout, "\n")
 	seconds, err := strconv.ParseInt(strings.TrimSpace(clock), 10, 64)
@@ -65,7 +66,7 @@ var remedies = map[int]string{
 }
 
 // failed explains a pgbackrest command that did not work.
-func (p *place) failed(command string, err error) error {
+func (p *place) failed(ctx context.Context, command string, err error) error {
 	exit := (*conn.ExitError)(nil)
 	if !errors.As(err, &exit) {
 		return err
@@ -74,17 +75,44 @@ func (p *place) failed(command string, err error) error {
 		return module.Explain(fmt.Errorf("there is no pgbackrest in %s", p.where()), "let the step work where pgBackRest is: the database or repository container")
 	}
 	text := exit.Stdout + "\n" + exit.Stderr
-	cause, remedy := verdict(text)
-	if cause == "" {
-		cause = lastLine(text)
-	}
-	return module.Explain(fmt.Errorf("pgbackrest %s of stanza %s: %s", command, p.stanza, cause), remedy, telling(text)...)
+	cause, remedy, evidence := p.diagnose(ctx, text)
+	return module.Explain(fmt.Errorf("pgbackrest %s of stanza %s: %s", command, p.stanza, cmp.Or(cause, lastLine(text))), remedy, evidence...)
 }
+
+// unwritten is a file that pgBackRest could not write, by its messages.
+var unwritten = regexp.MustCompile(`unable to (?:write|open file|create path|sync file|close file) '([^']+)'`)
+
+// room prints the file system of a path, or of its nearest folder that is there.
+const room = `f=$1; while [ ! -e "$f" ] && [ "$f" != / ]; do f=$(dirname "$f"); done; df -Pk "$f" | tail -n 1; ls -ld "$f"; id`
+
+// diagnose finds the error that pgBackRest ended with, and what to do about it.
+// That the disk is full is not always in its words, so it is looked up.
+func (p *place) diagnose(ctx context.Context, text string) (cause, remedy string, evidence []string) {
+	cause, remedy = verdict(text)
+	evidence = telling(text)
+	file := unwritten.FindStringSubmatch(text)
+	if file == nil {
+		return cause, remedy, evidence
+	}
+	look := conn.Look(room, file[1])
+	look.User = p.user
+	res, err := p.repo.Run(ctx, look)
+	if err != nil {
+		return cause, remedy, evidence // evidence may be missing
+	}
+	lines := strings.Split(strings.TrimSpace(res.Stdout), "\n")
+	if disk := strings.Fields(lines[0]); len(disk) == 6 && (disk[4] == "100%" || disk[3] == "0") {
+		return fmt.Sprintf("the disk at %s is full: %s", disk[5], cause), remedyFull, append(evidence, lines[0])
+	}
+	return cause, cmp.Or(remedy, "look at who may write there: the folder's owner and mode, and who pgBackRest runs as, stand below"), append(evidence, lines...)
+}
+
+const remedyFull = "the repository's volume is full: enlarge it, or keep fewer backups (repo1-retention-full) and run pgbackrest expire"
 
 // verdict finds the error that pgBackRest ended with, and what to do about it.
 func verdict(text string) (cause, remedy string) {
 	if strings.Contains(text, "No space left on device") {
-		return "No space left on device", "the repository's volume is full: enlarge it, or expire old backups (pgbackrest expire)"
+		return "No space left on device", remedyFull
 	}
 	for _, m := range said.FindAllStringSubmatch(text, -1) {
 		if m[1] == "" {

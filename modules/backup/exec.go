@@ -21,7 +21,7 @@ func (r *Run) exec(ctx context.Context, env *module.Env, p *place) error {
 	_, err := p.repo.Run(ctx, conn.Cmd{Args: args, User: p.user, Stdout: out, Stderr: out})
 	out.end()
 	if exit, ok := conn.ExitCode(err); ok {
-		return p.failed("backup", &conn.ExitError{Cmd: conn.Command(args...), Code: exit, Stdout: out.all.String()})
+		return p.failed(ctx, "backup", &conn.ExitError{Cmd: conn.Command(args...), Code: exit, Stdout: out.all.String()})
 	}
 	return err
 }

@@ -89,7 +89,7 @@ func ended(job *batchv1.Job, how batchv1.JobConditionType) bool {
 // jobFailed explains a failed Job by what its pods have logged.
 func (p *place) jobFailed(ctx context.Context, job *batchv1.Job) error {
 	log := p.jobLog(ctx, job.Name)
-	cause, remedy := verdict(log)
+	cause, remedy, evidence := p.diagnose(ctx, log)
 	cause = cmp.Or(cause, lastLine(log), failure(job), "its pods have left no log")
 	switch {
 	case strings.Contains(log, "does not have a host assigned"):
@@ -97,7 +97,6 @@ func (p *place) jobFailed(ctx context.Context, job *batchv1.Job) error {
 	case strings.Contains(log, "container not found"), strings.Contains(log, "pods \""):
 		remedy = "the job came before the repository's container, or that was replaced meanwhile: run this step again"
 	}
-	evidence := telling(log)
 	if len(evidence) == 0 && log != "" {
 		evidence = last(strings.Split(strings.TrimSpace(log), "\n"), 8)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/module/moduletest"
 )
@@ -46,6 +47,7 @@ func TestRunAgainstPgBackRest(t *testing.T) {
 	t.Run("a backup that runs", func(t *testing.T) { testRunning(t, s) })
 	t.Run("a locked stanza", func(t *testing.T) { testLocked(t, s) })
 	t.Run("a repository that cannot be written", func(t *testing.T) { testUnwritable(t, s) })
+	t.Run("a full repository", func(t *testing.T) { testFull(t, s) })
 }
 
 // testRunning has a backup begin that waits for a checkpoint, as those do
@@ -96,11 +98,35 @@ func testLocked(t *testing.T, s *server) {
 	require.Contains(t, ex.Remedy, "another pgBackRest works on this stanza")
 }
 
+// testFull moves the repository to a disk that is too small for it.
+func testFull(t *testing.T, s *server) {
+	repo := filepath.Join(s.dir, "small")
+	require.NoError(t, os.Mkdir(repo, 0o755))
+	require.NoError(t, exec.Command("mount", "-t", "tmpfs", "-o", "size=1536k,mode=777", "none", repo).Run())
+	t.Cleanup(func() { require.NoError(t, exec.Command("umount", repo).Run()) })
+	host := s.host()
+	host.env["PGBACKREST_REPO1_PATH"] = repo
+	_, err := host.Run(t.Context(), conn.Cmd{Args: []string{"pgbackrest", "--stanza=db", "stanza-create"}, User: "postgres"})
+	require.NoError(t, err)
+	// The server archives into the small repository, too; there is room for that.
+	s.sql(t, "alter system set archive_command = 'PGBACKREST_REPO1_PATH="+repo+" pgbackrest --stanza=db archive-push %p'")
+	s.sql(t, "select pg_reload_conf()")
+	step := moduletest.New(t, runEntry, host, `max_age = "0s"`, nil)
+	_, _, err = step.Apply()
+	require.ErrorContains(t, err, "pgbackrest backup of stanza db: the disk at "+repo+" is full: [064]")
+	ex := (*module.Explained)(nil)
+	require.ErrorAs(t, err, &ex)
+	require.Contains(t, ex.Remedy, "the repository's volume is full")
+}
+
 func testUnwritable(t *testing.T, s *server) {
 	repo := filepath.Join(s.dir, "repo", "backup", "db")
 	require.NoError(t, os.Chmod(repo, 0o500))
 	t.Cleanup(func() { require.NoError(t, os.Chmod(repo, 0o750)) })
 	_, _, err := s.step(t, runEntry, `max_age = "0s"`).Apply()
 	require.ErrorContains(t, err, "pgbackrest backup of stanza db: [")
-	require.True(t, strings.Contains(err.Error(), "ermission denied"), "%v", err)
+	require.Contains(t, err.Error(), "ermission denied")
+	ex := (*module.Explained)(nil)
+	require.ErrorAs(t, err, &ex)
+	require.Contains(t, strings.Join(ex.Evidence, "\n"), "dr-x------")
 }

@@ -95,6 +95,7 @@ repo1-path=%[1]s/repo
 log-path=%[1]s
 lock-path=%[1]s/lock
 archive-timeout=60
+job-retry=0
 compress-level=1
 
 [db]
