@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -44,8 +45,23 @@ func (r *run) destroy(ctx context.Context, all bool) error {
 	if err := r.ask(ctx, fmt.Sprintf("%d to destroy. This cannot be undone. Destroy?", counts[event.Certain])); err != nil {
 		return err
 	}
+	for _, j := range d.jobs.sorted() {
+		for _, loss := range losses(j.mod) {
+			if err := r.ask(ctx, fmt.Sprintf("%s takes away %s, and nothing brings that back. Go on?", j.Address(), loss)); err != nil {
+				return err
+			}
+		}
+	}
 	r.table = newTable(r.book)
 	return d.undo(ctx)
+}
+
+// losses is what goes for good with the destruction of m.
+func losses(m module.Module) []string {
+	if l, ok := m.(module.Loser); ok {
+		return l.Losses()
+	}
+	return nil
 }
 
 type destroyer struct {
@@ -97,7 +113,7 @@ func (d *destroyer) look(ctx context.Context, i *lang.Instance) error {
 	d.jobs.keep(i.Address(), j)
 	d.bus.Emit(event.StepPlanned{
 		Address: i.Address(), Step: i.Step.Name, Module: i.Step.Entry.Name, Target: i.Target.String(),
-		Status: event.Certain, Action: module.Delete, Summary: "destroy", Outward: i.Step.Entry.Outward,
+		Status: event.Certain, Action: module.Delete, Summary: strings.Join(append([]string{"destroy"}, losses(j.mod)...), ", with "), Outward: i.Step.Entry.Outward,
 	})
 	return nil
 }

@@ -73,3 +73,32 @@ func TestARefusalFailsThePlanAndNotTheDestroy(t *testing.T) {
 	require.Equal(t, 1, out.Counts[event.Destroyed])
 	require.Empty(t, s.world.keys)
 }
+
+// Each thing that nothing brings back is asked about by itself.
+func TestADestroyAsksAboutEachLoss(t *testing.T) {
+	for declined := range 4 {
+		s := newSite(t, "step \"test.thing\" \"a\" {\n  key   = \"a\"\n  value = \"precious\"\n}\nstep \"test.thing\" \"b\" { key = \"b\" }\n")
+		require.False(t, s.apply().Failed)
+		var asked []string
+		s.cfg.AutoApprove = false
+		s.cfg.Approve = func(_ context.Context, question string) (bool, error) {
+			asked = append(asked, question)
+			return len(asked) != declined, nil
+		}
+		_, err := Destroy(context.Background(), s.cfg, s.load(), false)
+		all := []string{
+			"2 to destroy. This cannot be undone. Destroy?",
+			"a takes away the value of a, and nothing brings that back. Go on?",
+			"a takes away its copy, and nothing brings that back. Go on?",
+		}
+		if declined == 0 {
+			require.NoError(t, err)
+			require.Equal(t, all, asked)
+			require.Empty(t, s.world.keys)
+			continue
+		}
+		require.ErrorIs(t, err, ErrDeclined)
+		require.Equal(t, all[:declined], asked)
+		require.Len(t, s.world.keys, 2, "nothing was taken away")
+	}
+}

@@ -134,6 +134,14 @@ func (m *thing) Destroy(ctx context.Context, env *module.Env) error {
 	return err
 }
 
+// Losses are those of a key with a value that is precious.
+func (m *thing) Losses() []string {
+	if m.Value == "precious" {
+		return []string{"the value of " + m.Key, "its copy"}
+	}
+	return nil
+}
+
 // look reads a key.
 type look struct {
 	Key string `hcl:"key" doc:"Key."`

@@ -32,6 +32,14 @@ type Destroyer interface {
 	Destroy(ctx context.Context, env *Env) error
 }
 
+// Loser is a Destroyer that may take away what nothing brings back, such as
+// data and, apart from them, their backups. Each loss is a noun phrase; the
+// engine shows them beside the destruction, and asks about each by itself. It
+// calls Losses after Check.
+type Loser interface {
+	Losses() []string
+}
+
 // Validator is a Module with rules that its tags cannot say. Validate runs
 // offline, once all arguments are known.
 type Validator interface {
