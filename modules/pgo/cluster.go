@@ -28,7 +28,7 @@ type Cluster struct {
 	BackupSize    string `hcl:"backup_size,optional" doc:"Size of the backup repository's volume, where the operator takes one; storage_size without."`
 
 	ResourcesConfig string     `hcl:"resources_config,optional" doc:"Name of a container resources configuration in pgo.yaml (PGO 4.2)."`
-	Resources       *Resources `hcl:"resources,block" doc:"CPU and memory of each database container. Changed in place, replicas first."`
+	Resources       *Resources `hcl:"resources,block" doc:"CPU and memory of each database container. Changed in place, replicas first; PGO 4.2 gives them to a new cluster once it serves."`
 	NodeLabel       string     `hcl:"node_label,optional" doc:"Preferred nodes, KEY=VALUE."`
 	ServiceType     string     `hcl:"service_type,optional" oneof:"ClusterIP,NodePort,LoadBalancer" doc:"Type of the services; the operator's default without."`
 
@@ -106,7 +106,8 @@ func (*Cluster) Info() module.Info {
 			"Replicas are added and taken away. A new image or new resources go to the replicas first, then, after a switchover, to the former primary; " +
 			"without a replica the primary restarts.\n\n" +
 			"The apiserver's certificate is checked against `api.ca`: it must be that certificate, or be signed by it and carry the service's name.\n\n" +
-			"Destroying removes the cluster; its volumes, passwords and backups stay unless `keep_data` and `keep_backups` are false.",
+			"Destroying removes the cluster; its volumes, passwords and backups stay unless `keep_data` and `keep_backups` are false. " +
+			"Each of these is asked about by itself, and the step ends when all that is to go is gone.",
 		On:      []string{conn.Kubernetes},
 		Example: clusterExample,
 		Outward: true,

@@ -98,6 +98,22 @@ func TestLabImageWithoutPgauditIsHopeless(t *testing.T) {
 	require.Empty(t, change.Diff, "nothing is left over")
 }
 
+// The operator never repeats a Job that failed; the next run has it repeated.
+func TestLabAFailedStanzaIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	l := openLab(t)
+	image, _ := l.images(t)
+	t.Cleanup(func() { l.sweep("core-stanza") })
+	odd := l.odd(t, "stanza-fails", "core-stanza")
+	step := l.step(t, "name = \"core-stanza\"\nimage = %q\n"+labAPI, image)
+	_, _, err := step.Apply()
+	require.ErrorContains(t, err, "Job core-stanza-stanza-create failed, and the operator never repeats it")
+	require.Contains(t, strings.Join(evidence(t, err), "\n"), `container not found`)
+	odd()
+	step.Converge(module.Update)
+	require.NoError(t, step.Destroy())
+}
+
 func TestLabMissingImageIsHopeless(t *testing.T) {
 	t.Parallel()
 	l := openLab(t)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8s "k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -97,6 +98,19 @@ func (l *lab) build(t *testing.T, dockerfile string, args ...string) string {
 	ref := "crunchydata/antdb-ha:modtest-" + id[:12]
 	l.docker(t, nil, "tag", id, ref)
 	return ref
+}
+
+// odd has the lab's operator misbehave for a cluster, until the test ends or says so.
+func (l *lab) odd(t *testing.T, oddity, cluster string) (end func()) {
+	t.Helper()
+	maps := l.cluster.Clientset().CoreV1().ConfigMaps(labNamespace)
+	name := "pgo-standin-oddities-" + cluster
+	_ = maps.Delete(t.Context(), name, metav1.DeleteOptions{}) // of a test that was killed
+	_, err := maps.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string]string{oddity: cluster}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	end = func() { _ = maps.Delete(context.Background(), name, metav1.DeleteOptions{}) }
+	t.Cleanup(end)
+	return end
 }
 
 // leads has the operator hand the primary over to a Deployment, and waits for it.

@@ -28,6 +28,22 @@ func (c *Cluster) Destroy(ctx context.Context, env *module.Env) error {
 	return p.awaitGone(ctx, env, c, c.KeepData, c.KeepBackups)
 }
 
+// Losses is what goes for good when the step is destroyed: data and backups
+// each by its own argument.
+func (c *Cluster) Losses() []string {
+	if c.seen == nil || c.seen.record == nil {
+		return nil
+	}
+	var all []string
+	if !c.KeepData {
+		all = append(all, "the data of cluster "+c.Name)
+	}
+	if !c.KeepBackups {
+		all = append(all, "the backups of cluster "+c.Name)
+	}
+	return all
+}
+
 // awaitGone waits until nothing is left of a cluster but what was to be kept:
 // the operator answers at once, drops its record soon, and goes on working.
 func (p *place) awaitGone(ctx context.Context, env *module.Env, c *Cluster, keepData, keepBackups bool) error {

@@ -159,3 +159,21 @@ func TestWhatIsRefusedCanStillBeDestroyed(t *testing.T) {
 		require.Empty(t, o.unknown)
 	}
 }
+
+func TestDataAndBackupsAreLossesOfTheirOwn(t *testing.T) {
+	for args, want := range map[string][]string{
+		"":                     nil,
+		"keep_data = false":    {"the data of cluster hippo"},
+		"keep_backups = false": {"the backups of cluster hippo"},
+		"keep_data = false\nkeep_backups = false": {"the data of cluster hippo", "the backups of cluster hippo"},
+	} {
+		o, a := newOperator(t, nil), hippoObjects(t)
+		o.answers(initialized(t))
+		step := hippo(t, o, a, args)
+		c := step.Module().(*Cluster)
+		require.Empty(t, c.Losses(), "before it was looked at")
+		_, err := c.Check(t.Context(), step.Env())
+		require.NoError(t, err)
+		require.Equal(t, want, c.Losses())
+	}
+}

@@ -130,3 +130,33 @@ func TestAFailedJobIsAskedForAgainByTheNextRun(t *testing.T) {
 		require.NotContains(t, task["metadata"], "resourceVersion")
 	}
 }
+
+// A server that never starts, in a container that runs.
+func TestADatabaseThatNeverStartsIsHopeless(t *testing.T) {
+	early, _, _ := shown(t)
+	for line, want := range map[string][2]string{
+		`FATAL:  database files are incompatible with server`:                                                     {"image", "database files are incompatible with server"},
+		`FATAL:  incompatible library "/usr/pgsql-11/lib/pgaudit.so": version mismatch`:                           {"image", "incompatible library"},
+		`FATAL:  could not access file "pgaudit.so": No such file or directory`:                                   {"image", "could not access file"},
+		`FATAL:  data directory "/pgdata/hippo" has wrong ownership`:                                              {"", "has wrong ownership"},
+		`PANIC:  could not write to file "pg_wal/xlogtemp.12": No space left on device`:                           {"", "No space left on device"},
+		`2026-11-22 22:10:00,1 CRITICAL: system ID mismatch, node hippo belongs to a different cluster: 77 != 78`: {"name", "system ID mismatch"},
+		`ERROR:  could not access file "mine.so": No such file or directory`:                                      {"deadlines", "cluster hippo is not there after 200ms"},
+	} {
+		o, a := newOperator(t, nil), hippoObjects(t)
+		o.answers(early)
+		young(a)
+		run(a)
+		set(pod(a), []any{object{"name": "database", "imageID": "x", "state": object{"running": object{"startedAt": "2026-11-22T22:00:00Z"}}}}, "status", "containerStatuses")
+		a.logs = "LOG:  starting\n" + line + "\nDETAIL:  more\n"
+		_, _, err := hippo(t, o, a, `deadlines = { bootstrap = "200ms" }`).Apply()
+		require.ErrorContains(t, err, want[1])
+		if want[0] != "" {
+			requireAt(t, err, want[0], want[1])
+		}
+		if want[0] != "deadlines" {
+			require.Contains(t, strings.Join(evidence(t, err), "\n"), line)
+			require.Contains(t, strings.Join(evidence(t, err), "\n"), "DETAIL:  more")
+		}
+	}
+}

@@ -71,6 +71,9 @@ func (c *Cluster) hopeless(ctx context.Context, p *place, v *view, phase string)
 	if err := p.crashed(ctx, v); err != nil {
 		return err
 	}
+	if err := p.doomed(ctx, v); err != nil {
+		return err
+	}
 	if j := v.brokenJob(); j != nil {
 		return module.Explain(fmt.Errorf("Job %s failed, and the operator never repeats it", j.Name),
 			"remove the cause, then apply again: the Job is asked for anew. Without it there will be no replicas",
