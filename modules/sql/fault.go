@@ -67,9 +67,12 @@ func explain(arg string, err error) error {
 	if f == nil || errors.As(err, new(*module.ArgError)) {
 		return err
 	}
+	if errors.As(err, new(*module.Explained)) { // by somebody who knows more
+		return module.At(arg, err)
+	}
 	remedy := f.Hint
-	if f.State == readOnlyTurn && remedy == "" {
-		remedy = "sql.query only reads; make changes with sql.role, sql.database or container.exec"
+	if f.State == readOnlyTurn && arg == "sql" && remedy == "" {
+		remedy = "sql.query only reads; make changes with sql.role, sql.database, sql.grant, sql.extension or container.exec"
 	}
 	if f.State == noObject && arg == "in_roles" && remedy == "" {
 		remedy = "make that role first, by a sql.role step that in_roles refers to (step.NAME.role)"

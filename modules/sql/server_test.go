@@ -31,8 +31,10 @@ import (
 // the operating system's user postgres as its superuser. The tests are run as
 // root, as the product is where it works over the local socket.
 type server struct {
-	dir, bin string
-	port     int
+	dir, bin   string
+	port       int
+	args       []string
+	postmaster *exec.Cmd
 }
 
 // TestMain removes what the tests of the package shared.
@@ -94,23 +96,31 @@ func startServer(t *testing.T, settings ...string) *server {
 	return s
 }
 
-// serve starts a postmaster on a data directory, for as long as the test runs.
+// serve runs a postmaster on a data directory, for as long as the test runs.
 func (s *server) serve(t *testing.T, data string, settings ...string) {
 	t.Helper()
-	postmaster := exec.Command(filepath.Join(s.bin, "postgres"), append([]string{"-D", data, "-k", s.dir, "-p", strconv.Itoa(s.port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "log_statement=all"}, settings...)...)
-	owner := postgres(t)
-	log, err := os.Create(s.logFile())
-	require.NoError(t, err)
-	postmaster.Stdout, postmaster.Stderr = log, log
-	postmaster.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
-	require.NoError(t, postmaster.Start())
-	t.Cleanup(func() {
-		_ = postmaster.Process.Signal(syscall.SIGINT)
-		_ = postmaster.Wait()
-		_ = log.Close()
-	})
+	s.args = append([]string{"-D", data, "-k", s.dir, "-p", strconv.Itoa(s.port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "log_statement=all"}, settings...)
+	t.Cleanup(s.stop)
+	s.launch(t)
 	require.Eventually(t, s.up, time.Minute, 50*time.Millisecond, "the server does not start")
+}
+
+// launch starts the postmaster, and does not wait until it takes sessions.
+func (s *server) launch(t *testing.T) {
+	t.Helper()
+	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	require.NoError(t, err)
+	defer log.Close()
+	s.postmaster = exec.Command(filepath.Join(s.bin, "postgres"), s.args...)
+	s.postmaster.Stdout, s.postmaster.Stderr = log, log
+	s.postmaster.SysProcAttr = &syscall.SysProcAttr{Credential: postgres(t)}
+	require.NoError(t, s.postmaster.Start())
+}
+
+func (s *server) stop() {
+	_ = s.postmaster.Process.Signal(syscall.SIGINT)
+	_ = s.postmaster.Wait()
 }
 
 // up reports whether the server takes sessions.
@@ -177,7 +187,13 @@ func conninfo(value string) string {
 func (s *server) visit(t *testing.T, database, role string) *pgconn.PgConn {
 	t.Helper()
 	s.sql(t, "create role "+ident(role)+" superuser login password 'v1sit'")
-	cfg, err := pgconn.ParseConfig(fmt.Sprintf("host=127.0.0.1 port=%d user=%s password=v1sit sslmode=disable application_name=lodging dbname=%s", s.port, conninfo(role), conninfo(database)))
+	return s.connect(t, database, role, "v1sit")
+}
+
+func (s *server) connect(t *testing.T, database, role, password string) *pgconn.PgConn {
+	t.Helper()
+	cfg, err := pgconn.ParseConfig(fmt.Sprintf("host=127.0.0.1 port=%d user=%s password=%s sslmode=disable application_name=lodging dbname=%s",
+		s.port, conninfo(role), conninfo(password), conninfo(database)))
 	require.NoError(t, err)
 	c, err := pgconn.ConnectConfig(t.Context(), cfg)
 	require.NoError(t, err)
