@@ -37,6 +37,7 @@ func TestUsersOnARealServer(t *testing.T) {
 		testALoginThatProvesNothingIsNoProof,
 		testNoPrimaryOrTwo,
 		testRightsThatAreMissing,
+		testAnApiserverThatIsDownIsInNobodysWay,
 		testPasswordIsChangedByTheSecretOfPGO5,
 		testOperatorOfPGO5ThatDoesNotActIsNamed,
 		testCommandsHoldNoPassword,
@@ -53,7 +54,7 @@ func TestUserUpdateIsTheRecordedRequest(t *testing.T) {
 	a, err := o.client(t, nil)
 	require.NoError(t, err)
 	p := &userPlace{cluster: "hippo", namespace: "pgouser1", user: "testuser", password: secret.New("newPass22"), validDays: 30}
-	require.NoError(t, way42{api: a}.change(t.Context(), p, &userState{}))
+	require.NoError(t, a.updateUser42(t.Context(), p))
 	require.Empty(t, o.unknown, "the request is the recorded one, to the byte")
 }
 
@@ -79,7 +80,7 @@ func TestErrorsOf47StandInTheResults(t *testing.T) {
 	p := &userPlace{cluster: "hippo47", namespace: "pguser47", user: "appuser", password: secret.New("x")}
 	want := []string{`primary pod not found for selector "pg-cluster=hippo47,role=master"`, "", "", `ERROR:  role "appuser" already exists`}
 	for i, e := range recorded47(t, "create-user") {
-		err := way47{api: oneAnswer(t, e.status, e.answer), minor: 7}.change(t.Context(), p, &userState{})
+		err := oneAnswer(t, e.status, e.answer).updateUser47(t.Context(), p, authMD5)
 		if want[i] == "" {
 			require.NoError(t, err)
 			continue
@@ -89,14 +90,14 @@ func TestErrorsOf47StandInTheResults(t *testing.T) {
 		require.Equal(t, want[i], no.Msg)
 		require.NotContains(t, fmt.Sprint(err), "PE<SB", "the password that was never set goes nowhere")
 	}
-	err := way47{api: oneAnswer(t, 200, `{"Results":[],"Code":"ok","Msg":""}`), minor: 7}.change(t.Context(), p, &userState{})
+	err := oneAnswer(t, 200, `{"Results":[],"Code":"ok","Msg":""}`).updateUser47(t.Context(), p, authMD5)
 	require.ErrorContains(t, err, "it changed no password of appuser, though it says ok")
 }
 
 // After a failover the Deployments may lack the label that 4.2 goes by.
 func TestOkWithoutResultsIsNoChange(t *testing.T) {
 	p := &userPlace{cluster: "hippo", user: "testuser", password: secret.New("x")}
-	err := way42{api: oneAnswer(t, 200, `{"Results":[],"Code":"ok","Msg":""}`)}.change(t.Context(), p, &userState{})
+	err := oneAnswer(t, 200, `{"Results":[],"Code":"ok","Msg":""}`).updateUser42(t.Context(), p)
 	require.ErrorContains(t, err, "it changed no password of testuser, though it says ok")
 }
 
@@ -321,6 +322,23 @@ func testNoPrimaryOrTwo(t *testing.T, s *server) {
 	w.objects = map[string]object{}
 	_, err = w.apply(t, w.user("testuser", "New1", true))
 	requireAt(t, err, "cluster", "there is no cluster hippo in pgouser1")
+}
+
+// Looking needs no apiserver, nor does a password that is in order.
+func testAnApiserverThatIsDownIsInNobodysWay(t *testing.T, s *server) {
+	w := newWorld(t, s, "4.2.1")
+	w.operator.Close()
+	change, err := w.apply(t, w.user("testuser", "Old1", true))
+	require.NoError(t, err)
+	require.Equal(t, module.NoChange, change)
+	_, err = w.apply(t, w.user("testuser", "New1", true))
+	requireAt(t, err, "api", "connection refused")
+	require.True(t, w.logsIn(t, "testuser", "Old1"))
+
+	u := w.user("testuser", "New1", false)
+	u.getenv = variables(t.TempDir(), map[string]string{"PGO_CA_CERT": "/nowhere/ca.crt"})
+	_, err = w.apply(t, u)
+	requireAt(t, err, "api", "PGO_CLIENT_CERT")
 }
 
 func testRightsThatAreMissing(t *testing.T, s *server) {

@@ -63,7 +63,7 @@ func (u *User) open(ctx context.Context, env *module.Env) (*userPlace, error) {
 func (u *User) findWay(ctx context.Context, env *module.Env, p *userPlace) (way, error) {
 	old, noOld := p.resource(ctx, schema.GroupVersionResource{Group: groupV4, Version: "v1", Resource: "pgclusters"})
 	if old != nil {
-		return u.findWay4(ctx, env, p)
+		return u.findWay4(env, p, old.GetLabels()["pgo-version"])
 	}
 	if noOld != nil && !apierrors.IsForbidden(noOld) { // forbidden may be a kind that does not even exist
 		return nil, noOld
@@ -95,21 +95,17 @@ func (p *userPlace) resource(ctx context.Context, kind schema.GroupVersionResour
 	return o, nil
 }
 
-// findWay4 prefers the apiserver. Without an api block and without the pgo
-// client's settings there is no way to it.
-func (u *User) findWay4(ctx context.Context, env *module.Env, p *userPlace) (way, error) {
+// findWay4 takes the apiserver where the step or the pgo client's settings lead
+// to one.
+func (u *User) findWay4(env *module.Env, p *userPlace, version string) (way, error) {
 	access, getenv := API{Service: defaultService}, u.getenv
-	if u.API != nil {
-		access = *u.API
-	}
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	a, err := access.open(env, getenv)
 	switch {
-	case err != nil && u.API != nil:
-		return nil, err
-	case err != nil:
+	case u.API != nil:
+		access = *u.API
+	case getenv("PGO_APISERVER_URL") == "" && getenv("PGO_CA_CERT") == "":
 		container := u.container
 		if container == nil {
 			container = func(ctx context.Context, pod string) (conn.Runner, error) {
@@ -118,11 +114,9 @@ func (u *User) findWay4(ctx context.Context, env *module.Env, p *userPlace) (way
 		}
 		return wayResource{container: container}, nil
 	}
-	minor, err := a.meet(ctx)
-	if minor == 2 {
-		return way42{api: a}, err
-	}
-	return way47{api: a, minor: minor}, err
+	a, err := access.open(env, getenv)
+	minor, _ := minorOf4(version)
+	return wayREST{api: a, minor: minor}, err
 }
 
 const defaultService = "postgres-operator.pgo:8443"

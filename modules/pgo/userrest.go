@@ -29,22 +29,40 @@ type updateUser42 struct {
 	PasswordLength int
 }
 
-// way42 changes passwords through the apiserver of PGO 4.2. It sets the role's
-// password as md5, then deletes the Secret and makes it anew.
-type way42 struct {
+// wayREST changes passwords through the apiserver of PGO 4.
+type wayREST struct {
 	names4
-	api *api
+	api   *api
+	minor int // of the version that the cluster's record has; 0 where it has none
 }
 
-func (way42) generation() string { return "4.2 REST" }
+func (w wayREST) generation() string {
+	if w.minor == 0 {
+		return "PGO 4 REST"
+	}
+	return fmt.Sprintf("4.%d REST", w.minor)
+}
 
-func (w way42) change(ctx context.Context, p *userPlace, s *userState) error {
+func (w wayREST) change(ctx context.Context, p *userPlace, s *userState) error {
+	minor, err := w.api.meet(ctx)
+	switch {
+	case err != nil:
+		return err
+	case minor == 2:
+		return w.api.updateUser42(ctx, p)
+	}
+	return w.api.updateUser47(ctx, p, s.entry.asked)
+}
+
+// updateUser42 has the apiserver of 4.2 set the role's password, as md5, delete
+// the Secret and make it anew.
+func (a *api) updateUser42(ctx context.Context, p *userPlace) error {
 	in := updateUser42{
 		Clusters: []string{p.cluster}, Namespace: p.namespace, Username: p.user, Password: p.password.Reveal(),
-		PasswordAgeDays: cmp.Or(p.validDays, forever), ClientVersion: w.api.speaks, PasswordLength: passwordLength,
+		PasswordAgeDays: cmp.Or(p.validDays, forever), ClientVersion: a.speaks, PasswordLength: passwordLength,
 	}
 	var out struct{ Results []string }
-	if err := w.api.call(ctx, http.MethodPost, "/userupdate", in, &out); err != nil {
+	if err := a.call(ctx, http.MethodPost, "/userupdate", in, &out); err != nil {
 		return err
 	}
 	for _, line := range out.Results {
@@ -88,28 +106,19 @@ type userResult struct {
 	Error                               bool
 }
 
-// way47 changes passwords through the apiserver of PGO 4.3 to 4.7. It runs psql
-// in the primary's container, then writes the Secret; where that fails, it only
-// logs a warning.
-type way47 struct {
-	names4
-	api   *api
-	minor int
-}
-
-func (w way47) generation() string { return fmt.Sprintf("4.%d REST", w.minor) }
-
-func (w way47) change(ctx context.Context, p *userPlace, s *userState) error {
+// updateUser47 has the apiserver of 4.3 to 4.7 run psql in the primary's
+// container, then write the Secret; where that fails, it only logs a warning.
+func (a *api) updateUser47(ctx context.Context, p *userPlace, asked authentication) error {
 	in := updateUser47{
-		ClientVersion: w.api.speaks, Clusters: []string{p.cluster}, Namespace: p.namespace,
+		ClientVersion: a.speaks, Clusters: []string{p.cluster}, Namespace: p.namespace,
 		Username: p.user, Password: p.password.Reveal(), PasswordAgeDays: p.validDays, PasswordValidAlways: p.validDays == 0,
 		SetSystemAccountPassword: p.user == superuser,
 	}
-	if s.entry.asked == authSASL { // else the apiserver keeps md5, which could not log in here
+	if asked == authSASL { // else the apiserver keeps md5, which could not log in here
 		in.PasswordType = "scram-sha-256"
 	}
 	var out struct{ Results []userResult }
-	if err := w.api.call(ctx, http.MethodPost, "/userupdate", in, &out); err != nil {
+	if err := a.call(ctx, http.MethodPost, "/userupdate", in, &out); err != nil {
 		return err
 	}
 	for _, r := range out.Results {

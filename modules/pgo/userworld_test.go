@@ -70,7 +70,8 @@ func newWorld(t *testing.T, s *server, version string) *world {
 	w.store = newStore(readyPod("hippo-1", object{"pg-cluster": "hippo", "role": "master"}),
 		userSecret("hippo-testuser-secret", "testuser", "Old1"), userSecret("hippo-postgres-secret", "postgres", "Root1"))
 	if strings.HasPrefix(version, "4.") {
-		w.put(object{"apiVersion": "crunchydata.com/v1", "kind": "Pgcluster", "metadata": object{"name": "hippo", "namespace": "pgouser1"}})
+		w.put(object{"apiVersion": "crunchydata.com/v1", "kind": "Pgcluster",
+			"metadata": object{"name": "hippo", "namespace": "pgouser1", "labels": object{"pgo-version": version}}})
 	}
 	w.operator.Config.Handler = w
 	cluster := w.cluster(t, "pgouser1")
