@@ -93,9 +93,10 @@ func TestLabPostgresClusterFromNothingToNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "Geheim1", string(secret.Data["password"]))
 
-	out = l.five(t, "replicas = 1").Converge(module.Update).AsValueMap()
+	out = l.five(t, "replicas = 1\nparameters = { max_connections = \"120\", work_mem = \"6MB\" }").Converge(module.Update).AsValueMap()
 	require.Equal(t, 1, out["standbys"].LengthInt())
 	require.Equal(t, "1", ask("select count(*) from pg_stat_replication where state = 'streaming'"))
+	require.Equal(t, "120", ask("show max_connections"), "it has been restarted")
 	require.NoError(t, step.Destroy())
 	change, _, err := step.Check()
 	require.NoError(t, err)

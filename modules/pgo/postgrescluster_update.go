@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -263,12 +264,12 @@ func (d *postgresDriver) diff(_ context.Context, c *Cluster, _ *view) ([]module.
 // update changes the PostgresCluster; the operator does the rest, a member at a
 // time. A merge patch serves, which the oldest API servers have; as it takes
 // lists as a whole, it holds for the object that it was made from alone.
-func (d *postgresDriver) update(ctx context.Context, env *module.Env, c *Cluster, _ *view, _ []module.Diff) error {
+func (d *postgresDriver) update(ctx context.Context, env *module.Env, c *Cluster, _ *view, diff []module.Diff) error {
 	clusters, err := d.clusters(ctx)
 	if err != nil {
 		return err
 	}
-	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+	err = retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		u, pc, err := d.read(ctx)
 		if err != nil {
 			return err
@@ -289,6 +290,10 @@ func (d *postgresDriver) update(ctx context.Context, env *module.Env, c *Cluster
 		env.Logf("PostgresCluster %s changed", d.name)
 		return nil
 	})
+	if err == nil && slices.ContainsFunc(diff, func(d module.Diff) bool { return strings.HasPrefix(d.Path, "parameters.") }) {
+		return d.prove(ctx, env, c)
+	}
+	return err
 }
 
 // mend is the patch that grants the wishes; nil when there is nothing to do.
