@@ -121,10 +121,13 @@ func (v *Vantage) Check(ctx context.Context, env *module.Env) (module.Change, er
 	}
 	site.explain(ctx, ways)
 	v.export(ways)
-	for _, line := range strings.Split(v.Text, "\n") {
+	if err := v.judge(ways); err != nil {
+		return module.NoChange, err // with the table as its evidence
+	}
+	for line := range strings.SplitSeq(v.Text, "\n") {
 		env.Logf("%s", line)
 	}
-	return module.NoChange, v.judge(ways)
+	return module.NoChange, nil
 }
 
 // Apply is never called: Vantage is read-only.

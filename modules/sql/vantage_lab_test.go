@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/conntest"
 	"github.com/adbsql/antdbctl/engine/conn/kube"
 	"github.com/adbsql/antdbctl/engine/conn/kube/kubetest"
 	"github.com/adbsql/antdbctl/engine/conn/local"
@@ -97,7 +98,7 @@ const testLogin = "user = \"testuser\"\npassword = \"geheim-1\"\ndatabase = \"us
 func (l *vantageLab) step(t *testing.T, args string) *moduletest.Step {
 	t.Helper()
 	s := moduletest.New(t, vantageEntry, l.host, args, map[string]cty.Value{"nodes": l.nodes})
-	s.Env().Target, s.Env().Dialer = l.target, l.pool
+	s.Env().Host, s.Env().Target, s.Env().Dialer = conntest.ReadOnly(t, l.host), l.target, l.pool
 	s.Env().Logf = func(string, ...any) {}
 	return s
 }
@@ -121,6 +122,7 @@ func TestVantageOnTheLab(t *testing.T) {
 	l.server(t, 5432)
 	l.service(t, "antdb", corev1.ServiceTypeNodePort, "antdb", 5432)
 	l.everyWay(t)
+	t.Run("names and passwords of all kinds", func(t *testing.T) { l.oddNames(t) })
 	t.Run("a wrong password", func(t *testing.T) { l.wrongPassword(t) })
 	t.Run("lines of pg_hba.conf", func(t *testing.T) { l.linesOfPgHba(t) })
 	t.Run("no such database", func(t *testing.T) { l.noDatabase(t) })
@@ -151,6 +153,28 @@ func (l *vantageLab) everyWay(t *testing.T) {
 	require.Contains(t, rows["socket"].Remedy, "come by 127.0.0.1")
 	require.False(t, rows["dns"].OK, "the lab has no DNS")
 	require.Contains(t, rows["dns"].Reason, "does not resolve there")
+}
+
+func (l *vantageLab) oddNames(t *testing.T) {
+	l.run(t, `psql -q -X -d postgres -v ON_ERROR_STOP=1 -v password="$1" <<'SQL'
+create role "测试 '用户" login password :'password';
+create database "select" owner "测试 '用户";
+SQL
+echo "host select all 0.0.0.0/0 md5" >>/tmp/data5432/pg_hba.conf; psql -qXAt -d postgres -c "select pg_reload_conf()"`, `a'b\c/d&e 密码"$x`)
+	args := `
+	  user     = "测试 '用户"
+	  password = "a'b\\c/d&e 密码\"$x"
+	  database = "select"
+	  nodes    = nodes
+	  require  = ["inside", "nodes", "forward", "service"]
+	`
+	var rows map[string]Way
+	kubetest.Eventually(t, "the new line of pg_hba.conf", func() bool {
+		var err error
+		rows, err = l.look(t, args)
+		return err == nil
+	})
+	require.Equal(t, []string{"测试 '用户", "select"}, []string{rows["service"].User, rows["service"].Database})
 }
 
 func (l *vantageLab) wrongPassword(t *testing.T) {

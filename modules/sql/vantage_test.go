@@ -146,15 +146,26 @@ func TestWhatIsRequired(t *testing.T) {
 }
 
 func TestTheTableForPeople(t *testing.T) {
-	text := drawWays([]Way{
-		{Vantage: "loopback", Address: "127.0.0.1:5432", OK: true, MS: 12, User: "测试", Database: "userdb", Server: "antdb-1"},
-		{Vantage: "service", Address: "10.96.0.7:5432", Required: true, User: "u", Database: "userdb", Reason: "connection refused"},
-	})
+	ways := []Way{
+		{Vantage: "loopback", Address: "127.0.0.1:5432", OK: true, MS: 12, User: "测试", Database: "userdb", Server: "antdb-1", System: "771"},
+		{Vantage: "service", Address: "10.96.0.7:5432", Required: true, User: "测试", Database: "userdb", Reason: "connection refused"},
+		{Vantage: "服务", Address: "10.96.0.7:5432", User: "测试", Database: "userdb", Reason: "connection refused"},
+	}
 	require.Equal(t, strings.Join([]string{
-		"vantage point  address         works  ms  user  database  server   why not",
-		"loopback       127.0.0.1:5432  yes    12  测试  userdb    antdb-1",
-		"service        10.96.0.7:5432  NO         u     userdb             connection refused",
-	}, "\n"), text)
+		"vantage point  address         works  ms  server   why not",
+		"loopback       127.0.0.1:5432  yes    12  antdb-1",
+		"service        10.96.0.7:5432  NO                  connection refused",
+		"服务           10.96.0.7:5432  no                  (the same)",
+	}, "\n"), drawWays(ways))
+
+	ways[1] = Way{Vantage: "service", Address: "10.96.0.7:5432", OK: true, MS: 9, User: "测试", Database: "userdb", Server: "other-1", Standby: true, System: "772", Answer: "42"}
+	ways[0].Answer = "41"
+	require.Equal(t, strings.Join([]string{
+		"vantage point  address         works  ms  server             system identifier  answer  why not",
+		"loopback       127.0.0.1:5432  yes    12  antdb-1            771                41",
+		"service        10.96.0.7:5432  yes    9   other-1 (standby)  772                42",
+		"服务           10.96.0.7:5432  no                                                       connection refused",
+	}, "\n"), drawWays(ways))
 }
 
 func TestWhomAPolicyLetsIn(t *testing.T) {

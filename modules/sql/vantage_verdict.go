@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-
-	"github.com/charmbracelet/x/ansi"
 )
 
 // meets says which ways a word of require means. Of inside and here one is
@@ -90,50 +87,4 @@ func mixedUp(ways []*way) error {
 		}
 	}
 	return nil
-}
-
-// drawWays is the table for people: one line a way, the reason last, which may
-// be long.
-func drawWays(ways []Way) string {
-	head := []string{"vantage point", "address", "works", "ms", "user", "database", "server"}
-	asked := slices.ContainsFunc(ways, func(w Way) bool { return w.Answer != "" })
-	if asked {
-		head = append(head, "answer")
-	}
-	rows := [][]string{append(head, "why not")}
-	for _, w := range ways {
-		works, ms, server := "yes", fmt.Sprint(w.MS), w.Server
-		if !w.OK {
-			works, ms = "no", ""
-		}
-		if w.Required && !w.OK {
-			works = "NO"
-		}
-		if w.Standby {
-			server += " (standby)"
-		}
-		row := []string{w.Vantage, w.Address, works, ms, w.User, w.Database, server}
-		if asked {
-			row = append(row, w.Answer)
-		}
-		rows = append(rows, append(row, w.Reason))
-	}
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row[:len(row)-1] {
-			widths[i] = max(widths[i], ansi.StringWidth(cell))
-		}
-	}
-	var lines []string
-	for _, row := range rows {
-		var b strings.Builder
-		for i, cell := range row {
-			b.WriteString(cell)
-			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-ansi.StringWidth(cell)+2))
-			}
-		}
-		lines = append(lines, strings.TrimRight(b.String(), " "))
-	}
-	return strings.Join(lines, "\n")
 }
