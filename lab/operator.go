@@ -35,6 +35,7 @@ func makeOwnImages(ctx context.Context, builder binaries.Builder, engine docker.
 	images := []image.Scratch{
 		image.Pause(layout.PauseImage, pause),
 		{Name: pgo.Image, Binary: operator, Dockerfile: operatorDockerfile},
+		{Name: pgo.Image47, Binary: operator, Dockerfile: operatorDockerfile},
 	}
 	var names []string
 	for _, made := range images {

@@ -11,13 +11,14 @@ import (
 	"github.com/adbsql/antdbctl/lab/docker"
 	"github.com/adbsql/antdbctl/lab/layout"
 	"github.com/adbsql/antdbctl/lab/pgo"
+	"github.com/adbsql/antdbctl/lab/pgo/pgcluster"
 	"github.com/adbsql/antdbctl/lab/progress"
 )
 
 // operatorsCommand adds stand-ins of later operators to a lab that is up, beside the one of PGO 4.2.1.
 func operatorsCommand(lab layout.Lab) *cobra.Command {
 	return &cobra.Command{
-		Use: "operators RELEASE...", Short: "Add the stand-in of a later operator: 5.8.9 or 6.0.3", Args: cobra.MinimumNArgs(1),
+		Use: "operators RELEASE...", Short: "Add the stand-in of a later operator: 4.7.10, 5.8.9 or 6.0.3", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, releases []string) error {
 			config, err := control.Config(lab)
 			if err != nil {
@@ -28,6 +29,10 @@ func operatorsCommand(lab layout.Lab) *cobra.Command {
 			for _, release := range releases {
 				var install func(ctx context.Context) error
 				switch {
+				case release == pgcluster.Version:
+					install = func(ctx context.Context) error {
+						return pgo.Install(ctx, config, pgo.FortySeven(lab.In("pgo47"), build))
+					}
 				case strings.HasPrefix(release, "5."), strings.HasPrefix(release, "6."):
 					install = func(ctx context.Context) error {
 						return pgo.InstallFive(ctx, config, pgo.FiveOptions{Release: release, Build: build})

@@ -16,3 +16,6 @@ package pgo
 
 // Image is the name under which the lab builds the stand-in's image and loads it on every node.
 const Image = "antdb-lab/pgo-standin:4.2.1"
+
+// Image47 is the same image under the tag by which clients see that an operator is of PGO 4.7.
+const Image47 = "antdb-lab/pgo-standin:4.7.10"

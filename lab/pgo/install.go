@@ -16,6 +16,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/adbsql/antdbctl/lab/pgo/apiserver"
+	"github.com/adbsql/antdbctl/lab/pgo/pgcluster"
+	"github.com/adbsql/antdbctl/lab/pgo/settings"
 )
 
 // Options of Install; the zero value of each means its default.
@@ -25,6 +27,7 @@ type Options struct {
 	Namespaces   []string // that the operator manages: "pgouser1"
 	Installation string   // name of the installation, a label of its namespaces: "lab"
 	Image        string   // the stand-in's image, on every node before: Image
+	Release      string   // of PGO: "4.2.1", or "4.7.10"
 	Build        string   // anything that changes with the image's content; a change restarts the operator
 	ImagePrefix  string   // of database images: "crunchydata"
 	RepoImage    string   // of the repository pods; it must be an antdb-ha image: the cluster's database image
@@ -37,7 +40,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("install the operator: CertDir is not set")
 	}
 	for value, fallback := range map[*string]string{
-		&o.Namespace: "pgo", &o.Installation: "lab", &o.Image: Image, &o.ImagePrefix: "crunchydata", &o.StorageSize: "1G",
+		&o.Namespace: "pgo", &o.Release: settings.Version, &o.Installation: "lab", &o.Image: Image, &o.ImagePrefix: "crunchydata", &o.StorageSize: "1G",
 	} {
 		if *value == "" {
 			*value = fallback
@@ -47,6 +50,15 @@ func (o Options) withDefaults() (Options, error) {
 		o.Namespaces = []string{"pgouser1"}
 	}
 	return o, nil
+}
+
+// FortySeven are the options of the stand-in of PGO 4.7.10 beside that of 4.2.1: the kinds are the same, and a namespace's
+// labels say whose it is.
+func FortySeven(certDir, build string) Options {
+	return Options{
+		CertDir: certDir, Build: build, Release: pgcluster.Version, Image: Image47,
+		Namespace: "pgo47", Namespaces: []string{"pguser47"}, Installation: "lab47",
+	}
 }
 
 // Install sets the stand-in up, or brings an existing one up to date, and returns when it answers. The certificate and

@@ -3,6 +3,7 @@
 # configuration and becomes Patroni.
 set -euo pipefail
 source /opt/cpm/bin/common.sh
+[[ ${MODE:-} != pgbackrest-repo ]] || exec /opt/cpm/bin/backrest-repo.sh
 name_uid
 log "postgres-ha pre-bootstrap starting..."
 
@@ -10,6 +11,9 @@ log "postgres-ha pre-bootstrap starting..."
 address=$(hostname -i | tr ' ' '\n' | grep -m1 -v :) || fail "$(hostname) has no IPv4 address"
 export PGHA_PG_PORT=${PGHA_PG_PORT:-5432} PGHA_PATRONI_PORT=${PGHA_PATRONI_PORT:-8009}
 export PGHA_DATABASE=${PGHA_DATABASE:-userdb} PGHA_CRUNCHYADM=${PGHA_CRUNCHYADM:-false}
+# where the member's flag goes: PGO 4.2 has a volume for it, PGO 4.7 a root file system that cannot be written
+export PGHA_FLAGS=/crunchyadm
+[[ -w $PGHA_FLAGS ]] || PGHA_FLAGS=/tmp
 export PATRONI_NAME=${PATRONI_NAME:-$(hostname)}
 export PATRONI_RESTAPI_LISTEN=${PATRONI_RESTAPI_LISTEN:-0.0.0.0:$PGHA_PATRONI_PORT}
 export PATRONI_RESTAPI_CONNECT_ADDRESS=${PATRONI_RESTAPI_CONNECT_ADDRESS:-$address:$PGHA_PATRONI_PORT}

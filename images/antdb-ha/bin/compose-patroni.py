@@ -2,7 +2,9 @@
 """compose-patroni.py OUT: write Patroni's configuration.
 
 The image's conf/postgres-ha.yaml is the ground; /pgconf/postgres-ha.yaml, which the operator mounts, goes over it: maps
-are merged, everything else (lists too) is replaced. User names and passwords come from the Secrets below /pgconf.
+are merged, everything else (lists too) is replaced. PGO 4.7 mounts two other files instead: what is for all members,
+/pgconf/SCOPE-dcs-config, and what is for this one, /pgconf/INSTANCE-local-config. User names and passwords come from the
+Secrets below /pgconf.
 """
 import os
 import sys
@@ -35,6 +37,9 @@ def credentials(secret):
 
 def main():
     config = merge(load("/opt/cpm/conf/postgres-ha.yaml"), load("/pgconf/postgres-ha.yaml"))
+    instance = os.path.basename(os.environ["PATRONI_POSTGRESQL_DATA_DIR"])
+    merge(config["bootstrap"]["dcs"], load("/pgconf/%s-dcs-config" % os.environ.get("PATRONI_SCOPE")))
+    merge(config, load("/pgconf/%s-local-config" % instance))
     postgresql = config.setdefault("postgresql", {})
     postgresql["bin_dir"] = os.path.join(os.environ["PGROOT"], "bin")
     postgresql["authentication"] = {

@@ -10,4 +10,4 @@ if [[ $PGHA_CRUNCHYADM == true ]] && curl -sf -o /dev/null "$api/master"; then
 SELECT 'CREATE ROLE crunchyadm LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'crunchyadm') \gexec
 SQL
 fi
-touch /crunchyadm/pgha_initialized
+touch "$PGHA_FLAGS/pgha_initialized"

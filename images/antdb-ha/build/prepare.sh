@@ -24,6 +24,7 @@ rm -f /etc/pgbackrest.conf
 library=$(compgen -G '/usr/lib/*/libnss_wrapper.so' | head -1 || true)
 [[ -z $library || -e /usr/lib64/libnss_wrapper.so ]] || ln -s "$library" /usr/lib64/libnss_wrapper.so
 # PGO 4.7 looks for the scripts elsewhere
-mkdir -p /opt/crunchy/bin/postgres-ha
+mkdir -p /opt/crunchy/bin/postgres-ha/pgbackrest
 ln -s /opt/cpm/bin /opt/crunchy/bin/postgres-ha/health
+echo 'source /tmp/pgbackrest_env.sh' > /opt/crunchy/bin/postgres-ha/pgbackrest/pgbackrest-set-env.sh
 [[ -e /usr/local/bin/patroni ]] || ln -s "$(command -v patroni)" /usr/local/bin/patroni

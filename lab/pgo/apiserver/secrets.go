@@ -2,17 +2,15 @@ package apiserver
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/pem"
 	"math/big"
 
-	"golang.org/x/crypto/ssh"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/adbsql/antdbctl/lab/pgo/crv1"
+	"github.com/adbsql/antdbctl/lab/pgo/sshkey"
 )
 
 // passwordLength is what was observed, although pgo.yaml says 8.
@@ -105,11 +103,12 @@ func (s *Server) createRepoSecret(ctx context.Context, namespace, cluster string
 	if !apierrors.IsNotFound(err) {
 		return err
 	}
-	clientKey, authorized, err := newSSHKey()
+	// the file names say RSA, as the original's do, but ssh goes by the content
+	clientKey, authorized, err := sshkey.New()
 	if err != nil {
 		return err
 	}
-	hostKey, _, err := newSSHKey()
+	hostKey, _, err := sshkey.New()
 	if err != nil {
 		return err
 	}
@@ -128,21 +127,4 @@ func (s *Server) createRepoSecret(ctx context.Context, namespace, cluster string
 		},
 	}, metav1.CreateOptions{})
 	return err
-}
-
-// newSSHKey makes an Ed25519 key: the file names say RSA, as the original's do, but ssh goes by the content.
-func newSSHKey() (private, authorized []byte, err error) {
-	public, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	block, err := ssh.MarshalPrivateKey(key, "")
-	if err != nil {
-		return nil, nil, err
-	}
-	line, err := ssh.NewPublicKey(public)
-	if err != nil {
-		return nil, nil, err
-	}
-	return pem.EncodeToMemory(block), ssh.MarshalAuthorizedKey(line), nil
 }

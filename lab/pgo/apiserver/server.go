@@ -90,6 +90,35 @@ func (s *Server) Handler() http.Handler {
 	return requireClientCertificate(mux)
 }
 
+// Call is an authenticated request of another generation.
+type Call = call
+
+// Caller is who calls.
+func (c *call) Caller() string { return c.user.name }
+
+// Sees tells whether the caller has access to the namespace.
+func (c *call) Sees(namespace string) bool { return c.user.sees(namespace) }
+
+// Read decodes the body of a call as this API does: what is no JSON leaves the zero value.
+func Read[T any](c *Call) T { return read[T](c) }
+
+// Route is one line of another generation's API.
+type Route struct {
+	Pattern, Permission string
+	Text                bool // the content type is left to sniffing
+	Answer              func(*Call) any
+}
+
+// Door is the handler of another generation's API: certificate, credentials and permissions are looked at as here.
+func (s *Server) Door(routes []Route) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) })
+	for _, r := range routes {
+		mux.Handle(r.Pattern, s.serve(route{r.Pattern, r.Permission, r.Text, func(_ *Server, c *call) any { return r.Answer(c) }}))
+	}
+	return requireClientCertificate(mux)
+}
+
 // TLS is the transport of the original: the one certificate is server certificate and the CA of its clients.
 // A client without certificate passes the handshake, so that it can be told 403.
 func TLS(cert tls.Certificate) *tls.Config {

@@ -28,6 +28,11 @@ func ReplicaStore(c dynamic.Interface) Store[Replica] {
 }
 func TaskStore(c dynamic.Interface) Store[Task] { return Store[Task]{c, Tasks, "Pgtask"} }
 
+// StoreOf is the store of a kind whose struct is of another generation.
+func StoreOf[T any](c dynamic.Interface, resource schema.GroupVersionResource, kind string) Store[T] {
+	return Store[T]{c, resource, kind}
+}
+
 // Get returns one object; the error is the API's own, so apierrors.IsNotFound works on it.
 func (s Store[T]) Get(ctx context.Context, namespace, name string) (*T, error) {
 	obj, err := s.client.Resource(s.resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})

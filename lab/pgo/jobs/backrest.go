@@ -47,6 +47,22 @@ type Backrest struct {
 	Host, Path                           string // of the primary
 }
 
+// FromOptions takes the primary out of the options, where PGO 4.7 has it.
+func (b Backrest) FromOptions() Backrest {
+	var kept []string
+	for _, option := range strings.Fields(b.Options) {
+		if host, found := strings.CutPrefix(option, "--db-host="); found {
+			b.Host = host
+		} else if path, found := strings.CutPrefix(option, "--db-path="); found {
+			b.Path = path
+		} else {
+			kept = append(kept, option)
+		}
+	}
+	b.Options = strings.Join(kept, " ")
+	return b
+}
+
 // Run succeeds when pgBackRest does.
 func (b Backrest) Run(ctx context.Context, e Exec, out io.Writer) error {
 	if b.Host == "" {

@@ -30,15 +30,16 @@ var (
 // Remove takes a cluster away, in the observed order: the Pgcluster goes before the claims, so a cluster is gone only
 // when this Job has finished.
 type Remove struct {
-	Dynamic   dynamic.Interface
-	Exec      func(ctx context.Context, namespace, pod string, command []string, out io.Writer) error
-	Namespace string
-	Cluster   string
-	Data      bool   // claims and user Secrets as well
-	Backups   bool   // the repository's as well
-	Replica   string // only this replica goes
-	Panic     bool   // ends as on a cluster that Patroni never initialised
-	Out       io.Writer
+	Dynamic    dynamic.Interface
+	Exec       func(ctx context.Context, namespace, pod string, command []string, out io.Writer) error
+	Namespace  string
+	Cluster    string
+	Data       bool   // claims and user Secrets as well
+	Backups    bool   // the repository's as well
+	Replica    string // only this replica goes
+	FortySeven bool   // PGO 4.7: the Pgcluster goes last, and the claims carry no label of their own
+	Panic      bool   // ends as on a cluster that Patroni never initialised
+	Out        io.Writer
 }
 
 // errNotInitialised is how the original ends on a cluster whose Patroni never got to initialise it. It panics there,
@@ -53,8 +54,10 @@ func (r Remove) Run(ctx context.Context) error {
 	if r.Replica != "" {
 		return r.removeReplica(ctx)
 	}
-	if err := r.pauseFailover(ctx); err != nil {
-		return err
+	if !r.FortySeven {
+		if err := r.pauseFailover(ctx); err != nil {
+			return err
+		}
 	}
 	if r.Data {
 		if err := r.eraseData(ctx); err != nil {
@@ -64,6 +67,12 @@ func (r Remove) Run(ctx context.Context) error {
 	steps := []func(context.Context) error{
 		r.databaseDeployments, r.customResource, r.services, r.replicas, r.tasks, r.configMaps,
 		r.instanceClaims, r.backrestJobs, r.repository,
+	}
+	if r.FortySeven {
+		steps = []func(context.Context) error{
+			r.databaseDeployments, r.services, r.replicas, r.tasks, r.backrestJobs, r.configMaps,
+			r.instanceClaims, r.repository, r.customResource,
+		}
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -170,7 +179,11 @@ func (r Remove) instanceClaims(ctx context.Context) error {
 	if !r.Data {
 		return nil
 	}
-	return r.sweep(ctx, claims, r.selector("pgremove=true"), crv1.RepoClaim(r.Cluster))
+	own := "pgremove=true"
+	if r.FortySeven {
+		own = ""
+	}
+	return r.sweep(ctx, claims, r.selector(own), crv1.RepoClaim(r.Cluster))
 }
 
 func (r Remove) backrestJobs(ctx context.Context) error {

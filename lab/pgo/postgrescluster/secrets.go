@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/adbsql/antdbctl/lab/pgo/scram"
 )
 
 // rootSecret has the namespace's authority. All clusters own it together, so it goes with the last one.
@@ -184,7 +186,7 @@ func userData(c *Cluster, u User, have map[string][]byte) (map[string][]byte, er
 		}
 	}
 	if proof == "" {
-		if proof, err = newVerifier(password); err != nil {
+		if proof, err = scram.Verifier(password); err != nil {
 			return nil, err
 		}
 	}

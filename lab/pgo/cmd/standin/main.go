@@ -23,6 +23,7 @@ import (
 	"github.com/adbsql/antdbctl/lab/pgo/dns"
 	"github.com/adbsql/antdbctl/lab/pgo/jobs"
 	"github.com/adbsql/antdbctl/lab/pgo/operator"
+	"github.com/adbsql/antdbctl/lab/pgo/pgcluster"
 	"github.com/adbsql/antdbctl/lab/pgo/postgrescluster"
 	"github.com/adbsql/antdbctl/lab/pgo/settings"
 )
@@ -71,6 +72,10 @@ func run(ctx context.Context, args []string) error {
 	case "apiserver":
 		return serve(ctx, c, conf, logger)
 	case "operator":
+		if os.Getenv("PGO_VERSION") == pgcluster.Version {
+			(&pgcluster.Operator{Kube: c.kube, Dynamic: c.dynamic, Settings: conf, Now: time.Now, Log: logger}).Run(ctx, time.Second)
+			return nil
+		}
 		o := &operator.Operator{
 			Kube: c.kube, Dynamic: c.dynamic, Settings: conf, Now: time.Now, Log: logger,
 			HTTP: &http.Client{Timeout: 30 * time.Second}, // Patroni's answer to a failover takes up to 20 s
@@ -101,8 +106,12 @@ func serve(ctx context.Context, c clients, conf settings.Settings, logger *log.L
 		Kube: c.kube, Dynamic: c.dynamic, Settings: conf, SQL: apiserver.Postgres{}, Now: time.Now, Log: logger,
 		HTTP: &http.Client{Timeout: 10 * time.Second}, Exec: jobs.Exec{Config: c.config, Kube: c.kube}.Run,
 	}
+	handler := api.Handler()
+	if os.Getenv("PGO_VERSION") == pgcluster.Version {
+		handler = (&pgcluster.API{Server: api, Exec: jobs.Exec{Config: c.config, Kube: c.kube}.RunIn}).Handler()
+	}
 	server := &http.Server{
-		Addr: ":8443", Handler: api.Handler(), TLSConfig: apiserver.TLS(cert), ErrorLog: logger,
+		Addr: ":8443", Handler: handler, TLSConfig: apiserver.TLS(cert), ErrorLog: logger,
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	go func() {
@@ -123,7 +132,7 @@ func backrest(ctx context.Context, c clients) error {
 		Namespace: os.Getenv("NAMESPACE"), RepoPod: os.Getenv("PODNAME"), Command: os.Getenv("COMMAND"),
 		Options: os.Getenv("COMMAND_OPTS"), Host: os.Getenv("PG_HOST"), Path: os.Getenv("PG_PATH"),
 	}
-	return command.Run(ctx, jobs.Exec{Config: c.config, Kube: c.kube}, os.Stdout)
+	return command.FromOptions().Run(ctx, jobs.Exec{Config: c.config, Kube: c.kube}, os.Stdout)
 }
 
 func remove(ctx context.Context, c clients) error {
@@ -131,7 +140,7 @@ func remove(ctx context.Context, c clients) error {
 		Dynamic: c.dynamic, Exec: jobs.Exec{Config: c.config, Kube: c.kube}.Run, Out: os.Stdout,
 		Namespace: os.Getenv("NAMESPACE"), Cluster: os.Getenv("PG_CLUSTER"),
 		Data: os.Getenv("REMOVE_DATA") == "true", Backups: os.Getenv("REMOVE_BACKUP") == "true",
-		Replica: os.Getenv("REPLICA_NAME"), Panic: os.Getenv("PANIC") == "true",
+		FortySeven: os.Getenv("PGO_VERSION") == pgcluster.Version, Replica: os.Getenv("REPLICA_NAME"), Panic: os.Getenv("PANIC") == "true",
 	}.Run(ctx)
 }
 
