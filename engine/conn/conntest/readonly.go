@@ -30,8 +30,11 @@ func (r readOnly) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
 	if what := Mutates(cmd.Args); what != "" {
 		return conn.Result{}, r.refuse(what)
 	}
-	if cmd.Stdin != nil && isSQL(cmd.Args) {
-		// psql reads its statements from stdin.
+	if cmd.Stdin != nil && isSQL(cmd.Args) { // psql reads its statements from stdin
+		if _, whole := cmd.Stdin.(interface{ Len() int }); !whole {
+			cmd.Stdin = &watched{Reader: cmd.Stdin, r: r}
+			return r.host.Run(ctx, cmd)
+		}
 		script, err := io.ReadAll(cmd.Stdin)
 		if err != nil {
 			return conn.Result{}, err
@@ -42,6 +45,24 @@ func (r readOnly) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
 		cmd.Stdin = again(script)
 	}
 	return r.host.Run(ctx, cmd)
+}
+
+// watched is what a psql is told over time. It ends before a word that would
+// change something.
+type watched struct {
+	io.Reader
+	r    readOnly
+	told []byte
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	w.r.t.Helper()
+	n, err := w.Reader.Read(p)
+	w.told = append(w.told, p[:n]...)
+	if what := mutatesSQL(string(w.told)); what != "" {
+		return 0, w.r.refuse(what)
+	}
+	return n, err
 }
 
 func (r readOnly) Files() (conn.Files, error) {

@@ -77,11 +77,29 @@ func TestReadOnlyFailsTheTestAndDoesNothing(t *testing.T) {
 	_, err = h.Run(t.Context(), cmd)
 	require.Error(t, err)
 	require.Equal(t, 4, r.failed)
-
 	res, err := h.Run(t.Context(), conn.Command("ls", "-A", dir))
 	require.NoError(t, err)
 	require.Empty(t, res.Stdout)
 	require.Equal(t, 4, r.failed)
+}
+
+// A psql that stays is told its statements one after another.
+func TestReadOnlyListensToWhatAPsqlIsTold(t *testing.T) {
+	r := &recorder{TB: t}
+	told, talk := io.Pipe()
+	go func() {
+		for _, part := range []string{"select 1;\nalter ", "role x;\n", "select 2"} {
+			_, _ = io.WriteString(talk, part)
+		}
+		_ = talk.Close()
+	}()
+	// cat stands in for psql: what counts is what comes through.
+	res, err := conntest.ReadOnly(r, local.New()).Run(t.Context(), conn.Cmd{Args: []string{"sh", "-c", "cat", "psql"}, Stdin: told})
+	require.NoError(t, told.Close())
+	require.Error(t, err)
+	require.Contains(t, res.Stdout, "select 1;")
+	require.NotContains(t, res.Stdout, "role x")
+	require.Equal(t, 1, r.failed)
 }
 
 func TestScriptAnswersByPattern(t *testing.T) {
