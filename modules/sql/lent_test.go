@@ -14,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/conntest"
 	"github.com/adbsql/antdbctl/engine/conn/local"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/module/moduletest"
@@ -67,7 +68,7 @@ func (s *server) pooled(t *testing.T) (*meter, func(entry module.Entry, args str
 	return m, func(entry module.Entry, args string) *moduletest.Step {
 		h, err := pool.Dial(t.Context(), conn.Target{Kind: conn.Local})
 		require.NoError(t, err)
-		return moduletest.New(t, entry, h, args+fmt.Sprintf("\nport = %d\n", s.port), map[string]cty.Value{})
+		return moduletest.New(t, entry, conntest.ReadOnly(t, h), args+fmt.Sprintf("\nport = %d\n", s.port), map[string]cty.Value{})
 	}
 }
 
@@ -132,9 +133,16 @@ func TestTenThingsInOrderAreOneLoginAndOneQuestionEach(t *testing.T) {
 	require.EqualValues(t, asked, m.turns.Load()-login, "one round trip each")
 }
 
-func TestManyAtOnceShareALogin(t *testing.T) {
+func TestALentLogin(t *testing.T) {
 	s := startServer(t)
 	s.prepare(t)
+	t.Run("serves many at once", func(t *testing.T) { testLentToMany(t, s) })
+	t.Run("outlives faults", func(t *testing.T) { testLentOutlivesFaults(t, s) })
+	t.Run("is not for a query with a password", func(t *testing.T) { testLentNotForPasswords(t, s) })
+	t.Run("is not in the way", func(t *testing.T) { testLentOutOfTheWay(t, s) })
+}
+
+func testLentToMany(t *testing.T, s *server) {
 	m, step := s.pooled(t)
 	var all sync.WaitGroup
 	errs := make(chan error, 3*len(tenThings))
@@ -154,9 +162,7 @@ func TestManyAtOnceShareALogin(t *testing.T) {
 	require.Less(t, m.runs.Load(), int32(len(tenThings)), "most took turns; who waited long logged in alone")
 }
 
-func TestALentLoginOutlivesFaults(t *testing.T) {
-	s := startServer(t)
-	s.prepare(t)
+func testLentOutlivesFaults(t *testing.T, s *server) {
 	for name, how := range map[string]string{
 		"psql": "",
 		"wire": "host = \"127.0.0.1\"\nuser = \"boss\"\nuser_password = \"b0ss\"\n",
@@ -177,14 +183,14 @@ func TestALentLoginOutlivesFaults(t *testing.T) {
 	}
 }
 
-func TestALentLoginIsNotInTheWay(t *testing.T) {
-	s := startServer(t)
-	s.prepare(t)
+func testLentOutOfTheWay(t *testing.T, s *server) {
 	m, step := s.pooled(t)
 	_, _, err := step(extensionEntry, "name = \"plpgsql\"\ndatabase = \"orders\"").Check()
 	require.NoError(t, err)
 	require.Equal(t, "1", s.sql(t, "select count(*) from pg_stat_activity where datname = 'orders'"), "the session stays for the next step")
-	require.NoError(t, step(databaseEntry, "name = \"orders\"").Destroy(), "and is gone before the server gives up waiting for that")
+	dropper := step(databaseEntry, "name = \"orders\"")
+	dropper.Env().Host = m
+	require.NoError(t, dropper.Destroy(), "and is gone before the server gives up waiting for that")
 	require.Positive(t, m.runs.Load())
 	require.Eventually(t, func() bool {
 		return s.sql(t, "select count(*) from pg_stat_activity where application_name = 'antdbctl'") == "0"
@@ -192,9 +198,7 @@ func TestALentLoginIsNotInTheWay(t *testing.T) {
 		20*time.Second, 100*time.Millisecond, "an idle session ends by itself")
 }
 
-func TestAQueryWithAPasswordLogsInAnew(t *testing.T) {
-	s := startServer(t)
-	s.prepare(t)
+func testLentNotForPasswords(t *testing.T, s *server) {
 	m, step := s.pooled(t)
 	login := func() error {
 		_, _, err := step(queryEntry, "host = \"127.0.0.1\"\nsslmode = \"disable\"\nuser = \"boss\"\npassword = \"b0ss\"\nsql = \"select 1\"").Check()
