@@ -159,6 +159,16 @@ func TestRequestsOfAnOldServerAreFew(t *testing.T) {
 	require.Equal(t, []string{"GET /version", "GET /api/v1", "GET /apis/apps/v1",
 		"GET /api/v1/namespaces/default/configmaps/settings", "GET /apis/apps/v1/namespaces/default/deployments/web"}, old.Requests())
 
+	applying(t, c, ten()).Converge(module.Create)
+	c = old.Cluster(t)
+	old.Requests()
+	change, _, err = applying(t, c, ten()).Check()
+	require.NoError(t, err)
+	require.False(t, change.Wanted())
+	require.ElementsMatch(t, []string{"GET /api/v1", "GET /apis/apps/v1", "GET /api/v1/namespaces/default/configmaps", "GET /api/v1/namespaces/default/services",
+		"GET /api/v1/namespaces/default/serviceaccounts/antdb", "GET /apis/apps/v1/namespaces/default/deployments/d0",
+		"GET /apis/apps/v1/namespaces/default/deployments/d1"}, old.Requests())
+
 	_, out, err := moduletest.New(t, module.Of[Wait](), c, "kind = \"cm\"\nname = \"settings\"", nil).Check()
 	require.NoError(t, err)
 	require.Equal(t, cty.StringVal("settings"), out.GetAttr("names").Index(cty.Zero))

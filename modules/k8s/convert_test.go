@@ -94,10 +94,17 @@ spec:
 
 func TestWebhooksKeepTheDefaultsOfTheirVersion(t *testing.T) {
 	manifest := "apiVersion: admissionregistration.k8s.io/%s\nkind: ValidatingWebhookConfiguration\nmetadata: {name: x}\nwebhooks: [{name: a.b.c, sideEffects: None}]\n"
+	for minor, want := range map[uint]map[string]any{
+		13: {"name": "a.b.c", "sideEffects": "None", "failurePolicy": "Fail"},
+		15: {"name": "a.b.c", "sideEffects": "None", "failurePolicy": "Fail", "matchPolicy": "Equivalent", "timeoutSeconds": int64(10)},
+	} {
+		o := object(t, manifest)
+		require.NoError(t, convertWebhooks(o, "", "admissionregistration.k8s.io/v1beta1", on(minor)))
+		require.Equal(t, want, objectsIn(o.Object["webhooks"])[0])
+	}
 	o := object(t, manifest)
-	require.NoError(t, convertWebhooks(o, "", "admissionregistration.k8s.io/v1beta1", on(13)))
-	require.Equal(t, map[string]any{"name": "a.b.c", "sideEffects": "None", "failurePolicy": "Fail", "matchPolicy": "Equivalent", "timeoutSeconds": int64(10)},
-		objectsIn(o.Object["webhooks"])[0])
+	objectsIn(o.Object["webhooks"])[0]["admissionReviewVersions"] = []any{"v1"}
+	require.ErrorContains(t, convertWebhooks(o, "", "admissionregistration.k8s.io/v1beta1", on(13)), "do not understand AdmissionReview v1beta1")
 	o = object(t, manifest)
 	require.NoError(t, convertWebhooks(o, "", "admissionregistration.k8s.io/v1", on(34)))
 	require.Equal(t, "Ignore", objectsIn(o.Object["webhooks"])[0]["failurePolicy"])

@@ -39,8 +39,11 @@ func convertIngress(o *unstructured.Unstructured, from, to string, s skills) err
 					return err
 				}
 			}
-			if to == newest && path["pathType"] == nil {
+			switch {
+			case to == newest && path["pathType"] == nil:
 				path["pathType"] = "ImplementationSpecific"
+			case to != newest && !s.atLeast(1, 18) && path["pathType"] == "ImplementationSpecific":
+				delete(path, "pathType") // which is what such a server does
 			}
 		}
 	}
@@ -95,25 +98,4 @@ func annotate(o *unstructured.Unstructured, key, value string) {
 	}
 	annotations[key] = value
 	o.SetAnnotations(annotations)
-}
-
-// convertWebhooks writes down the defaults of the version that the manifest was
-// written in, since the other has different ones.
-func convertWebhooks(o *unstructured.Unstructured, _, to string, _ skills) error {
-	defaults := map[string]any{"failurePolicy": "Fail", "matchPolicy": "Equivalent", "timeoutSeconds": int64(10)}
-	if to == "admissionregistration.k8s.io/v1" {
-		defaults = map[string]any{"failurePolicy": "Ignore", "matchPolicy": "Exact", "timeoutSeconds": int64(30),
-			"admissionReviewVersions": []any{"v1beta1"}}
-	}
-	for _, hook := range objectsIn(o.Object["webhooks"]) {
-		for field, value := range defaults {
-			if hook[field] == nil {
-				hook[field] = value
-			}
-		}
-		if effects, _ := hook["sideEffects"].(string); to == "admissionregistration.k8s.io/v1" && effects != "None" && effects != "NoneOnDryRun" {
-			return errors.New("its webhooks must say sideEffects: None, or NoneOnDryRun")
-		}
-	}
-	return nil
 }

@@ -172,6 +172,7 @@ func (w *Wait) until(ctx context.Context, env *module.Env, c client, m *meta.RES
 		}
 		select {
 		case <-changes:
+			time.Sleep(breath)
 		case <-limited.Done():
 			return nil, w.late(ctx, c, m, progress)
 		}

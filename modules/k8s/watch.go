@@ -15,6 +15,10 @@ import (
 // hopeless, and a watch may be forbidden or lost.
 const beat = 2 * time.Second
 
+// breath lets the changes that come with one another be one sign: a pod that
+// starts changes five times in a moment.
+const breath = 50 * time.Millisecond
+
 // watch gives a sign when an object of the query, or a pod of the namespace,
 // has changed, and at every beat, until ctx ends. It says nothing of what
 // changed: who waits looks, so a missed sign costs no more than a beat.
