@@ -118,12 +118,16 @@ func (p *place) identify(ctx context.Context, pod string) (identity, error) {
 	if err != nil {
 		return identity{}, fmt.Errorf("ask %s who it is: %w", pod, err)
 	}
-	text, system, _ := strings.Cut(strings.TrimSpace(res.Stdout), "|")
-	who := identity{engine: enginePostgreSQL, system: system}
-	if antdbVersion.MatchString(text) {
-		who.engine = engineAntDB
+	return readIdentity(res.Stdout), nil
+}
+
+// readIdentity reads VERSION|SYSTEM.
+func readIdentity(text string) identity {
+	version, system, _ := strings.Cut(strings.TrimSpace(text), "|")
+	if antdbVersion.MatchString(version) {
+		return identity{engineAntDB, system}
 	}
-	return who, nil
+	return identity{enginePostgreSQL, system}
 }
 
 // remember notes on the data volumes who writes them, and tells when that is

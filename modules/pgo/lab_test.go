@@ -163,6 +163,8 @@ func TestLabInterruptedRunIsResumed(t *testing.T) {
 	require.NoError(t, kept.Destroy())
 	claim, err := l.cluster.Clientset().CoreV1().PersistentVolumeClaims(labNamespace).Get(t.Context(), "core-resume", metav1.GetOptions{})
 	require.NoError(t, err, "the data stays")
+	_, _, err = l.step(t, "name = \"core-resume\"\nimage = %q\nengine = \"antdb\"\n"+labAPI, image).Check()
+	requireAt(t, err, "engine", "volume core-resume was written by PostgreSQL")
 	kept.Converge(module.Create)
 	again, err := l.cluster.Clientset().CoreV1().PersistentVolumeClaims(labNamespace).Get(t.Context(), "core-resume", metav1.GetOptions{})
 	require.NoError(t, err)

@@ -189,3 +189,14 @@ func TestSidecarsNeedTheirImageOnANode(t *testing.T) {
 		})
 	}
 }
+
+func TestAServersVersionTellsItsEngine(t *testing.T) {
+	for text, want := range map[string]identity{
+		"PostgreSQL 11.5 ADB 4.1devel 461fafc on x86_64-pc-linux-gnu, compiled by gcc (GCC) 4.8.5, 64-bit|77\n":        {engineAntDB, "77"},
+		"PostgreSQL 11.10 ADB 5.0.1 on x86_64-pc-linux-gnu, compiled by gcc, 64-bit|78\n":                              {engineAntDB, "78"},
+		"PostgreSQL 11.6 on x86_64-pc-linux-gnu, compiled by gcc (GCC) 4.8.5 20150623 (Red Hat 4.8.5-39), 64-bit|79\n": {enginePostgreSQL, "79"},
+		"PostgreSQL 15.20 (Debian 15.20-0+deb12u1) on x86_64-pc-linux-gnu, compiled by gcc (ADB 5), 64-bit|80":         {enginePostgreSQL, "80"},
+	} {
+		require.Equal(t, want, readIdentity(text), text)
+	}
+}

@@ -22,6 +22,9 @@ func (d *rest42) diff(ctx context.Context, c *Cluster, v *view) ([]module.Diff, 
 	if err := c.fixed(v); err != nil {
 		return nil, module.Refuse(err)
 	}
+	if err := c.foreignImage(v); err != nil {
+		return nil, module.Refuse(err)
+	}
 	_, diff := v.misfits(c.shape())
 	if slices.ContainsFunc(diff, isPath("image")) && (v.record.initialized || v.primary() != nil) {
 		if err := c.mayRun(ctx, d.place, v.record.image); err != nil {
