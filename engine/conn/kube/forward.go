@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -134,6 +135,7 @@ type forwarded struct {
 	local    address
 	remote   address
 
+	spoken  atomic.Bool   // the pod has sent something: it was not refused
 	refusal chan struct{} // closed once problem is set
 	problem error         // what the pod's end said, nil when nothing
 	close   sync.Once
@@ -177,9 +179,16 @@ func newForwarded(conn httpstream.Connection, namespace, pod string, port uint16
 	return f, nil
 }
 
-// Read turns a bare end of the stream into what the pod's end said about it.
+// Read turns a bare end of a stream that never brought anything into what the
+// pod's end said about it.
 func (f *forwarded) Read(p []byte) (int, error) {
 	n, err := f.Conn.Read(p)
+	if n > 0 {
+		f.spoken.Store(true)
+	}
+	if f.spoken.Load() {
+		return n, err
+	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) {
 		select {
 		case <-f.refusal:
