@@ -56,7 +56,7 @@ func (c client) kind(name string) (*meta.RESTMapping, error) {
 		return c.Mapper().RESTMapping(kind.GroupKind(), kind.Version)
 	}
 	m, err := c.again(find, name)
-	return m, c.withSilent(err)
+	return m, c.looked(err)
 }
 
 // mapping finds the kind of an object.
@@ -81,20 +81,28 @@ func (c client) again(find func() (*meta.RESTMapping, error), name string) (*met
 	return m, err
 }
 
-// withSilent adds to the error about an unknown kind whose kinds could not be
-// asked for.
-func (c client) withSilent(err error) error {
+// looked adds to the error about an unknown kind what else the server has of
+// that name, and which groups of kinds did not answer.
+func (c client) looked(err error) error {
 	var unknown unknownKind
 	if !errors.As(err, &unknown) {
 		return err
 	}
 	unknown.silent = c.Silent()
+	var kind *meta.NoKindMatchError
+	if errors.As(err, &kind) {
+		others, _ := c.Mapper().RESTMappings(kind.GroupKind) // none is an answer too
+		for _, m := range others {
+			unknown.served = append(unknown.served, m.GroupVersionKind.GroupVersion().String())
+		}
+	}
 	return unknown
 }
 
 // unknownKind says that the server has no such kind.
 type unknownKind struct {
 	name     string
+	served   []string // other versions of it that the server has
 	silent   []string // groups of kinds that do not answer: it may be one of theirs
 	versions []string // all that Kubernetes has had of a kind of its own
 	err      error
@@ -102,6 +110,9 @@ type unknownKind struct {
 
 func (e unknownKind) Error() string {
 	text := "the cluster knows no kind " + e.name
+	if len(e.served) > 0 {
+		return text + "; it has it as " + strings.Join(e.served, ", ")
+	}
 	if len(e.silent) > 0 {
 		text += "; but nobody answers for its API groups " + strings.Join(e.silent, ", ")
 	}

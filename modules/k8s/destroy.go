@@ -80,6 +80,8 @@ func (c client) explain(err error) error {
 		return nil
 	case errors.As(err, new(*module.Explained)):
 		return err // says more already
+	case errors.As(err, &unknown) && len(unknown.served) > 0:
+		return module.Explain(err, "write the manifest for a version that the cluster has, or renew what defines the kind (its operator)")
 	case errors.As(err, &unknown) && len(unknown.versions) > 0:
 		return module.Explain(err, fmt.Sprintf("it came later than %s, or has gone since (%s): leave it out of the manifest for this cluster",
 			c.skills().version, strings.Join(unknown.versions, ", ")))

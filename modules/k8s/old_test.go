@@ -215,6 +215,8 @@ func TestWhatHasNoCounterpartOnAnOldServerIsRefusedInThePlan(t *testing.T) {
 			"  versions:\n  - {name: v2, served: true, storage: false}\n", 1), "its versions differ in their schema, and Kubernetes 1.13.12 takes one for all versions"},
 		"a backend that is no service": {"apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: x}\nspec: {defaultBackend: {resource: {kind: Bucket, name: b}}}\n",
 			"its backend is no Service"},
+		"a version that the server lacks, of a kind whose versions may differ": {"apiVersion: apps/v9\nkind: StatefulSet\nmetadata: {name: x}\n",
+			"the cluster knows no kind StatefulSet (apps/v9); it has it as apps/v1, apps/v1beta2, apps/v1beta1"},
 		"a kind that came later": {"apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: x}\n",
 			"the cluster knows no kind Gateway (gateway.networking.k8s.io/v1)"},
 	}

@@ -31,7 +31,7 @@ func (c client) subjects(ctx context.Context, docs []document) []*subject {
 		if unknown := (unknownKind{}); errors.As(s.err, &unknown) && defines(docs, d) {
 			s.mapping, s.err = nil, nil
 		}
-		s.err = c.withSilent(s.err)
+		s.err = c.looked(s.err)
 		if s.mapping != nil {
 			c.place(s.document, s.mapping)
 		}
