@@ -54,7 +54,7 @@ type Drill struct {
 	FailedOver     bool   `out:"failed_over" doc:"Whether another member took over. A killed postmaster is usually started again in its place."`
 	TimelineBefore int    `out:"timeline_before" doc:"Timeline before."`
 	TimelineAfter  int    `out:"timeline_after" doc:"Timeline afterwards; one more than before after a fail-over."`
-	PromotedMS     int    `out:"promoted_ms" doc:"From the accident until Patroni named a leader that serves, in milliseconds."`
+	PromotedMS     int    `out:"promoted_ms" doc:"From the accident until a leader served: Patroni said so, or a write was acknowledged; in milliseconds."`
 	RestoredMS     int    `out:"restored_ms" doc:"From the accident until there were as many replicas that follow as before, in milliseconds."`
 	Facts          []Fact `out:"facts" doc:"The same as a table: name, value, limit (empty for none) and held."`
 

@@ -247,7 +247,7 @@ func (d *Drill) recover(ctx context.Context, env *module.Env, w *writer.Writer, 
 		}
 		r.NewLeader, r.TimelineAfter = leader.name, v.timeline()
 		state = fmt.Sprintf("%d of %d replicas follow %s", len(v.standbys()), before, leader.name)
-		return len(v.standbys()) >= before && len(v.primaries()) == 1
+		return len(v.standbys()) >= before && len(v.primaries()) == 1 && v.labelled()
 	})
 	if err != nil {
 		return fmt.Errorf("%s after the accident: %s: %w", d.place.name, state, err)
@@ -277,8 +277,12 @@ func (d *Drill) count(ctx context.Context, env *module.Env, w *writer.Writer, r 
 			r.OutageMS += int(g.Length().Milliseconds())
 		}
 	}
-	lost := log.Lost(found)
-	r.DowntimeMS = int(writer.Longest(gaps).Length().Milliseconds())
+	lost, longest := log.Lost(found), writer.Longest(gaps)
+	r.DowntimeMS = int(longest.Length().Milliseconds())
+	// A write that was acknowledged tells of a leader sooner than looking does.
+	if served := int(longest.To.Sub(r.At).Milliseconds()); served > 0 {
+		r.PromotedMS = min(r.PromotedMS, served)
+	}
 	r.Acknowledged, r.Lost, r.Unanswered = len(log.Acks), len(lost), len(log.Unsure)
 	env.Logf("%d writes acknowledged, %d without an answer, of which %d are there", len(log.Acks), len(log.Unsure), log.Surfaced(found))
 	if len(lost) > 0 {

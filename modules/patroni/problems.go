@@ -91,6 +91,17 @@ func (v *view) disagreements(say func(string, ...any)) {
 	}
 }
 
+// labelled reports that exactly the leader's pod carries the label by which
+// services find it.
+func (v *view) labelled() bool {
+	for _, m := range v.members {
+		if m.pod != nil && (role(m.pod) == "master") != (m.name == v.lock) {
+			return false
+		}
+	}
+	return true
+}
+
 func orNobody(name string) string {
 	if name == "" {
 		return "nobody"

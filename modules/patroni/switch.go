@@ -72,6 +72,8 @@ func (h handover) missing(v *view, before int) string {
 		return fmt.Sprintf("%s leads, still on timeline %d", leader.name, v.timeline())
 	case v.object != "" && v.annotated != leader.name:
 		return v.object + " does not name the new leader yet"
+	case !v.labelled():
+		return "the labels of the pods do not say yet that " + leader.name + " leads"
 	}
 	if old := v.find(h.from); old == nil || v.ill(old) != "" {
 		why := "it is gone"
