@@ -131,6 +131,11 @@ func (a *kubeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"versions": []object{{"groupVersion": groupV5 + "/v1beta1", "version": "v1beta1"}}})
 		return
 	}
+	a.namespaced(w, r)
+}
+
+// namespaced serves what lives in the namespace, and nodes.
+func (a *kubeAPI) namespaced(w http.ResponseWriter, r *http.Request) {
 	_, rest, ok := strings.Cut(r.URL.Path, "/namespaces/pgouser1/")
 	if strings.HasSuffix(r.URL.Path, "/nodes") {
 		rest, ok = "nodes", true

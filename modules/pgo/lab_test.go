@@ -33,11 +33,7 @@ func TestLabClusterFromNothingToNothing(t *testing.T) {
 
 	primary, err := conn.TargetFrom(out["primary"])
 	require.NoError(t, err)
-	container, err := l.cluster.Container(t.Context(), primary.Namespace, primary.Pod, primary.Container)
-	require.NoError(t, err)
-	res, err := container.Run(t.Context(), conn.Command("psql", "-XAtc", "select pg_is_in_recovery()"))
-	require.NoError(t, err)
-	require.Equal(t, "f\n", res.Stdout)
+	require.Equal(t, "f\n", l.sql(t, primary, "select pg_is_in_recovery()"))
 
 	claim, err := l.cluster.Clientset().CoreV1().PersistentVolumeClaims(labNamespace).Get(t.Context(), "core-test", metav1.GetOptions{})
 	require.NoError(t, err)

@@ -100,6 +100,16 @@ func (l *lab) build(t *testing.T, dockerfile string, args ...string) string {
 	return ref
 }
 
+// sql asks the server in a container.
+func (l *lab) sql(t *testing.T, at conn.Target, query string) string {
+	t.Helper()
+	container, err := l.cluster.Container(t.Context(), at.Namespace, at.Pod, at.Container)
+	require.NoError(t, err)
+	res, err := container.Run(t.Context(), conn.Command("psql", "-XAtc", query))
+	require.NoError(t, err)
+	return res.Stdout
+}
+
 // odd has the lab's operator misbehave for a cluster, until the test ends or says so.
 func (l *lab) odd(t *testing.T, oddity, cluster string) (end func()) {
 	t.Helper()

@@ -38,7 +38,7 @@ func (c *Cluster) leftovers(ctx context.Context, p *place, v *view) ([]leftover,
 		return nil, err
 	}
 	kept := p.dataClaims(claims)
-	if len(kept) == 0 && len(claims) > 0 && p.names.pgcluster {
+	if len(kept) == 0 && len(claims) > 0 {
 		return nil, module.At("name", module.Explain(
 			fmt.Errorf("volume %s keeps the backups of an earlier cluster %s, whose data is gone: pgBackRest lets no other database add to them", claims[0].Name, c.Name),
 			fmt.Sprintf("choose another name, or let the backups go: kubectl -n %s delete pvc %s", p.namespace, claims[0].Name)))
@@ -51,6 +51,8 @@ func (c *Cluster) leftovers(ctx context.Context, p *place, v *view) ([]leftover,
 		fate := "its data is taken up again"
 		if p.names.repo(claim.Name) {
 			fate = "its backups stay, and new ones go beside them"
+		} else if claim.Labels[postgresRole] == roleCopy {
+			fate = "it stays as it is: it was a replica's"
 		}
 		all = append(all, leftover{what: "volume " + claim.Name, fate: fate + " (made " + claim.CreationTimestamp.UTC().Format("2006-01-02") + remembered(&claim) + ")"})
 	}

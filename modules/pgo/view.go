@@ -116,11 +116,9 @@ func (p *place) elected(ctx context.Context) (string, error) {
 
 // patroni is the annotation "status" that Patroni keeps on its pod.
 type patroni struct {
-	ConnURL  string `json:"conn_url"`
-	State    string `json:"state"`
-	Role     string `json:"role"`
-	Version  string `json:"version"`
-	Timeline int64  `json:"timeline"`
+	ConnURL string `json:"conn_url"`
+	State   string `json:"state"`
+	Role    string `json:"role"`
 }
 
 // leads reads the role in the words of old and new versions of Patroni.
