@@ -191,7 +191,9 @@ spec: {size: 3}
 	require.EqualError(t, err, "the cluster knows no kind widget")
 }
 
-func TestAFieldThatACustomResourceDoesNotHaveIsWarnedOf(t *testing.T) {
+// A server refuses such a field in a server-side apply, once it has taken in the
+// schema of a new kind; some moments before it drops it.
+func TestAFieldThatACustomResourceDoesNotHaveIsNamed(t *testing.T) {
 	c := kubetest.Start(t).Cluster(t)
 	manifest := strings.ReplaceAll(strings.Split(todays, "---\napiVersion: batch")[0], "antdb.test", "pruned.antdb.test")
 	step := applying(t, c, manifest)
@@ -200,10 +202,11 @@ func TestAFieldThatACustomResourceDoesNotHaveIsWarnedOf(t *testing.T) {
 	require.NotContains(t, strings.Join(*said, "\n"), "warning")
 	step = applying(t, c, strings.Replace(manifest, "spec: {size: 3}", "spec: {size: 3, sise: 4}", 1))
 	said = listen(step)
-	_, _, err := step.Check()
-	require.NoError(t, err)
+	if _, _, err := step.Check(); err != nil {
+		*said = append(*said, err.Error())
+	}
 	require.Len(t, *said, 1)
-	require.Regexp(t, `^Widget/one: warning: Kubernetes .* does not keep spec.sise$`, (*said)[0])
+	require.Regexp(t, `Widget/one: (warning: Kubernetes .* does not keep spec.sise|.*spec\.sise: field not declared in schema)$`, (*said)[0])
 }
 
 func TestSecretsOfAManifestAreNotShown(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 
 // notKept tells of fields that the server took and dropped: a slip of the pen,
 // or a field that came with a later version. Servers before server-side apply
-// do so with every field that they do not know, later ones only with those of
-// custom resources.
+// do so with every field that they do not know; later ones refuse it, unless the
+// kind is so new that they have not taken in its schema.
 func (c client) notKept(d document, merged *unstructured.Unstructured) []string {
 	var paths []string
 	for _, field := range []string{"spec", "webhooks", "data", "rules"} {
