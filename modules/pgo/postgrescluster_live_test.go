@@ -90,6 +90,30 @@ func TestPostgresClusterIsRemovedAndItsDataStays(t *testing.T) {
 	require.Equal(t, "Geheim1", string(secret.Data["password"]))
 }
 
+// The replicas stop first, so their data may be older than the primary's.
+func TestPostgresClusterTakesUpThePrimarysVolumeOnly(t *testing.T) {
+	t.Parallel()
+	s := newStandIn(t)
+	step := s.step(recordedCluster + "replicas = 1")
+	out := step.Converge(module.Create).AsValueMap()
+	primary, err := conn.TargetFrom(out["primary"])
+	require.NoError(t, err)
+	data := strings.TrimSuffix(strings.TrimPrefix(primary.Pod, "hippo6-"), "-0") + "-pgdata"
+	require.NoError(t, step.Destroy())
+	require.Len(t, s.names("claims", "hippo6"), 3, "two of data, one of backups")
+	claims := s.kube.Clientset().CoreV1().PersistentVolumeClaims(s.kube.Namespace())
+	taken, err := claims.List(t.Context(), metav1.ListOptions{LabelSelector: postgresRole + "=" + roleData})
+	require.NoError(t, err)
+	require.Len(t, taken.Items, 1)
+	require.Equal(t, "hippo6-"+data, taken.Items[0].Name)
+
+	step = s.step(recordedCluster + "keep_data = false\nkeep_backups = false")
+	step.Converge(module.Create)
+	require.Equal(t, []string{strings.TrimSuffix(data, "-pgdata")}, s.names("sets", "hippo6"))
+	require.NoError(t, step.Destroy())
+	require.Empty(t, s.names("claims", "hippo6"), "the copy too, which nobody owned")
+}
+
 // An operator that is down leaves its finalizer; started again it goes on.
 func TestPostgresClusterWhoseOperatorIsDownIsNotWaitedForForEver(t *testing.T) {
 	t.Parallel()

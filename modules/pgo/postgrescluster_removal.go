@@ -32,7 +32,17 @@ func (d *postgresDriver) remove(ctx context.Context, env *module.Env, keepData, 
 	if err != nil || pc == nil {
 		return err
 	}
+	keepData = keepData || slices.Contains(pc.Finalizers, keepDataFinalizer)
+	keepBackups = keepBackups || slices.Contains(pc.Finalizers, keepBackupsFinalizer)
+	if err := d.dropOrphans(ctx, keepData, keepBackups); err != nil {
+		return err
+	}
 	if pc.DeletionTimestamp == nil {
+		if keepData {
+			if err := d.markPrimary(ctx); err != nil {
+				return err
+			}
+		}
 		if err := d.orderRemoval(ctx, pc, keepData, keepBackups); err != nil {
 			return err
 		}
@@ -40,8 +50,6 @@ func (d *postgresDriver) remove(ctx context.Context, env *module.Env, keepData, 
 	if pc, err = d.awaitStopped(ctx, env); err != nil || pc == nil {
 		return err
 	}
-	keepData = keepData || slices.Contains(pc.Finalizers, keepDataFinalizer)
-	keepBackups = keepBackups || slices.Contains(pc.Finalizers, keepBackupsFinalizer)
 	if err := d.letGo(ctx, env, keepData, keepBackups); err != nil {
 		return err
 	}
@@ -129,44 +137,6 @@ func (d *postgresDriver) hangs(pc *postgresCluster) error {
 			d.namespace, d.name, patch),
 		fmt.Sprintf("PostgresCluster %s is to be deleted since %s, and still has the finalizer %s", d.name, pc.DeletionTimestamp.UTC().Format(time.RFC3339), postgresFinalizer),
 		"none of its StatefulSets is scaled to 0 yet")
-}
-
-// letGo makes what is to be kept nobody's: volumes, and with the data the users'
-// Secrets. Their labels stay; by them the operator takes them up for a cluster
-// of the same name.
-func (d *postgresDriver) letGo(ctx context.Context, env *module.Env, keepData, keepBackups bool) error {
-	orphan, core := []byte(`{"metadata":{"ownerReferences":null}}`), d.kube.Clientset().CoreV1()
-	claims, err := core.PersistentVolumeClaims(d.namespace).List(ctx, d.selector())
-	if err != nil {
-		return fmt.Errorf("list claims of cluster %s in %s: %w", d.name, d.namespace, err)
-	}
-	for _, claim := range claims.Items {
-		wanted := keepData
-		if d.names.repo(claim.Name) {
-			wanted = keepBackups
-		}
-		if !wanted || claim.DeletionTimestamp != nil {
-			continue
-		}
-		if _, err := core.PersistentVolumeClaims(d.namespace).Patch(ctx, claim.Name, types.MergePatchType, orphan, metav1.PatchOptions{}); err != nil {
-			return fmt.Errorf("keep claim %s: %w", claim.Name, err)
-		}
-		env.Logf("claim %s is kept", claim.Name)
-	}
-	if !keepData {
-		return nil
-	}
-	secrets, err := core.Secrets(d.namespace).List(ctx, metav1.ListOptions{LabelSelector: d.names.own.String() + "," + postgresUserLabel})
-	if err != nil {
-		return fmt.Errorf("list Secrets of cluster %s in %s: %w", d.name, d.namespace, err)
-	}
-	for _, s := range secrets.Items {
-		if _, err := core.Secrets(d.namespace).Patch(ctx, s.Name, types.MergePatchType, orphan, metav1.PatchOptions{}); err != nil {
-			return fmt.Errorf("keep Secret %s: %w", s.Name, err)
-		}
-		env.Logf("Secret %s is kept", s.Name)
-	}
-	return nil
 }
 
 // finalizers changes the list of the PostgresCluster. A patch takes it as a

@@ -158,7 +158,9 @@ func (s *standIn) make(ctx context.Context, pc *postgresCluster) {
 	var names []string
 	if claims, err := core.PersistentVolumeClaims(pc.Namespace).List(ctx, metav1.ListOptions{LabelSelector: postgresLabel + "=" + pc.Name + "," + postgresData + "=postgres"}); err == nil {
 		for _, c := range claims.Items { // of before, too
-			names = append(names, c.Labels[postgresInstance])
+			if c.Labels[postgresRole] == roleData {
+				names = append(names, c.Labels[postgresInstance])
+			}
 		}
 	}
 	for len(names) < int(set.members()) {
@@ -167,7 +169,7 @@ func (s *standIn) make(ctx context.Context, pc *postgresCluster) {
 	status := instanceStatus{Name: set.Name}
 	for i, name := range names[:set.members()] {
 		labels := map[string]string{postgresData: "postgres", postgresInstance: name}
-		s.claim(ctx, s.owned(pc, name+"-pgdata", map[string]string{postgresData: "postgres", postgresInstance: name}))
+		s.claim(ctx, s.owned(pc, name+"-pgdata", map[string]string{postgresData: "postgres", postgresInstance: name, postgresRole: roleData}))
 		s.member(ctx, pc, name, labels, i == 0, &status)
 	}
 	for _, name := range names[set.members():] {
