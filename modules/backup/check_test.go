@@ -21,6 +21,7 @@ func TestCheckExampleFitsTheModule(t *testing.T) { moduletest.Example(t, checkEn
 // A server goes the way from no stanza to a proved archive, and then through
 // what breaks archives.
 func TestCheckAgainstPgBackRest(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	looks := func(args string) (cty.Value, error) {
 		step := s.step(t, checkEntry, args)

@@ -112,6 +112,7 @@ api {
 }
 
 func TestBackupsOnTheLab(t *testing.T) {
+	t.Parallel()
 	l := openLab(t)
 	primary := l.create(t)
 	p, err := which{cluster: labCluster, stanza: "db"}.find(t.Context(), l.step(t, checkEntry, "").Env())

@@ -202,6 +202,7 @@ func (s *site) job(ctx context.Context, meta metav1.ObjectMeta, ends batchv1.Job
 }
 
 func TestABackupByAnnotation(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, postgresClusters, "PostgresCluster")
 	s.put(t, postgresClusters, recorded(t, "pgo-6.0.3.yaml")[0])
 	labels := func(more ...string) map[string]string {
@@ -242,6 +243,7 @@ func TestABackupByAnnotation(t *testing.T) {
 }
 
 func TestABackupByPgtaskThatFails(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, pgtasks, "Pgtask")
 	define(t, s.cluster, pgclusters, "Pgcluster")
 	objects := recorded(t, "pgo-4.2.1.yaml")

@@ -99,7 +99,10 @@ func (p *place) openPods(ctx context.Context, env *module.Env) error {
 	}
 	for i := range pods {
 		pod := &pods[i]
-		running := pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil
+		if pod.DeletionTimestamp != nil {
+			continue
+		}
+		running := pod.Status.Phase == corev1.PodRunning
 		switch {
 		case isRepository(pod):
 			p.vault = pod

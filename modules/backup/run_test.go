@@ -19,6 +19,7 @@ import (
 func TestRunExampleFitsTheModule(t *testing.T) { moduletest.Example(t, runEntry) }
 
 func TestRunAgainstPgBackRest(t *testing.T) {
+	t.Parallel()
 	s := startServer(t)
 	_, _, err := s.step(t, runEntry, "").Check()
 	require.ErrorContains(t, err, "the stanza db of stanza db is not there")
