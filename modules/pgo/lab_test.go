@@ -35,10 +35,7 @@ func TestLabClusterFromNothingToNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "f\n", l.sql(t, primary, "select pg_is_in_recovery()"))
 
-	claim, err := l.cluster.Clientset().CoreV1().PersistentVolumeClaims(labNamespace).Get(t.Context(), "core-test", metav1.GetOptions{})
-	require.NoError(t, err)
-	require.Equal(t, enginePostgreSQL, claim.Annotations[engineAnnotation], "the volume remembers who wrote it")
-	require.NotEmpty(t, claim.Annotations[systemAnnotation])
+	l.remembers(t, "core-test")
 
 	t.Run("a replica is added", func(t *testing.T) {
 		out := l.step(t, "name = \"core-test\"\nimage = %q\nreplicas = 1\n"+labAPI, image).Converge(module.Update).AsValueMap()

@@ -110,6 +110,15 @@ func (l *lab) sql(t *testing.T, at conn.Target, query string) string {
 	return res.Stdout
 }
 
+// remembers asserts that a volume knows who wrote it.
+func (l *lab) remembers(t *testing.T, name string) {
+	t.Helper()
+	claim, err := l.cluster.Clientset().CoreV1().PersistentVolumeClaims(labNamespace).Get(t.Context(), name, metav1.GetOptions{})
+	require.NoError(t, err)
+	require.Equal(t, enginePostgreSQL, claim.Annotations[engineAnnotation])
+	require.NotEmpty(t, claim.Annotations[systemAnnotation])
+}
+
 // odd has the lab's operator misbehave for a cluster, until the test ends or says so.
 func (l *lab) odd(t *testing.T, oddity, cluster string) (end func()) {
 	t.Helper()
