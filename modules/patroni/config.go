@@ -41,6 +41,7 @@ type Config struct {
 	Running map[string]string `out:"running" doc:"The declared parameters as they run on every member, as people write them."`
 	Pending []string          `out:"pending" doc:"Members that still wait for a restart; empty unless restart is never."`
 
+	reach reach
 	place *place
 	want  declared
 	seen  *picture // at the last Check
@@ -71,7 +72,7 @@ Clusters of PGO 5 and later are refused: that operator writes the whole dynamic 
 }
 
 func (c *Config) where() where {
-	return where{cluster: c.Cluster, namespace: c.Namespace, selector: c.Selector, members: c.Members, api: c.API}
+	return where{cluster: c.Cluster, namespace: c.Namespace, selector: c.Selector, members: c.Members, api: c.API, reach: c.reach}
 }
 
 func (c *Config) login() login {

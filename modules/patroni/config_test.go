@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/engine/module/moduletest"
 	"github.com/adbsql/antdbctl/modules/patroni/guc"
 	"github.com/adbsql/antdbctl/modules/patroni/rest"
 )
@@ -128,4 +129,32 @@ func TestASynchronousStandbyTakesOverBeforeACloserOne(t *testing.T) {
 	require.Equal(t, "c", v.successor().name)
 	v.find("b").listed.Role = "sync_standby"
 	require.Equal(t, "b", v.successor().name)
+}
+
+// A member that does not run is waited for: what it will run with is not known.
+func TestAMemberThatFailsToStartIsNotTakenForDone(t *testing.T) {
+	v := viewOf("a", "a", "b")
+	v.find("b").listed.State, v.find("b").said.State = "start failed", "start failed"
+	c := &Config{place: &place{name: "hippo"}, Restart: "rolling", want: declaredOf(t, map[string]cty.Value{"work_mem": cty.StringVal("4MB")}, nil)}
+	setting := guc.Setting{Name: "work_mem", Value: "4096", Unit: "kB", Type: "integer"}
+	c.seen = &picture{view: v, survey: &survey{names: []string{"work_mem"}, running: map[string]map[string]guc.Setting{"a": {"work_mem": setting}},
+		unproved: map[string]string{"b": v.ill(v.find("b"))}}}
+	change := c.change(moduletest.Env(t, nil))
+	require.Equal(t, module.Change{Action: module.Update, Summary: "wait for b (its database is start failed)"}, change)
+	require.EqualError(t, c.unadopted(c.seen), "what b runs with cannot be seen: its database is start failed")
+}
+
+// What waits for a restart for somebody else's parameter is left alone.
+func TestOnlyWhatIsDeclaredIsRestartedFor(t *testing.T) {
+	v := viewOf("a", "a", "b")
+	v.find("b").said.PendingRestart = true
+	c := &Config{place: &place{name: "hippo"}, Restart: "rolling", want: declaredOf(t, map[string]cty.Value{"work_mem": cty.StringVal("4MB"), "max_connections": cty.NullVal(cty.String)}, nil)}
+	work := guc.Setting{Name: "work_mem", Value: "4096", Unit: "kB", Type: "integer"}
+	taken := map[string]guc.Setting{"work_mem": work, "max_connections": {Name: "max_connections", Value: "100", Type: "integer", Context: "postmaster"}}
+	c.seen = &picture{view: v, survey: &survey{names: []string{"max_connections", "work_mem"}, running: map[string]map[string]guc.Setting{"a": taken, "b": taken}}}
+	require.Equal(t, map[string]bool{"b": true}, c.waiting(), "max_connections was taken out, and the server cannot tell that it waits")
+	c.want = declaredOf(t, map[string]cty.Value{"work_mem": cty.StringVal("4MB")}, nil)
+	c.seen.names = []string{"work_mem"}
+	require.Empty(t, c.waiting())
+	require.Equal(t, module.NoChange, c.change(moduletest.Env(t, nil)))
 }

@@ -58,6 +58,7 @@ type Drill struct {
 	RestoredMS     int    `out:"restored_ms" doc:"From the accident until there were as many replicas that follow as before, in milliseconds."`
 	Facts          []Fact `out:"facts" doc:"The same as a table: name, value, limit (empty for none) and held."`
 
+	reach reach
 	place *place
 	seen  *view
 	last  *record
@@ -101,7 +102,7 @@ themselves after ` + "`hold`" + `. Downtime is as a client sees it, who waits ` 
 }
 
 func (d *Drill) where() where {
-	return where{cluster: d.Cluster, namespace: d.Namespace, selector: d.Selector, api: d.API}
+	return where{cluster: d.Cluster, namespace: d.Namespace, selector: d.Selector, api: d.API, reach: d.reach}
 }
 
 // Validate checks what can be checked offline.

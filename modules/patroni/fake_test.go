@@ -2,6 +2,7 @@ package patroni
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -54,7 +55,9 @@ type fakeMember struct {
 }
 
 // newFake has a leader and replicas as recorded.
-func newFake(t *testing.T, names ...string) *fake {
+func newFake(t *testing.T, names ...string) *fake { return newFakeTLS(t, nil, names...) }
+
+func newFakeTLS(t *testing.T, encryption *tls.Config, names ...string) *fake {
 	f := &fake{config: map[string]any{}, answers: map[string]answer{}, lock: names[0]}
 	require.NoError(t, json.Unmarshal([]byte(recorded(t)["GET /config"]), &f.config))
 	for i, name := range names {
@@ -62,7 +65,12 @@ func newFake(t *testing.T, names ...string) *fake {
 		if i == 0 {
 			m.role, m.lag = "master", nil
 		}
-		m.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.serve(w, r, m) }))
+		m.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.serve(w, r, m) }))
+		if m.server.TLS = encryption; encryption != nil {
+			m.server.StartTLS()
+		} else {
+			m.server.Start()
+		}
 		t.Cleanup(m.server.Close)
 		f.members = append(f.members, m)
 	}

@@ -28,7 +28,11 @@ type where struct {
 	cluster, namespace, selector string
 	members                      []string
 	api                          *API
+	reach                        reach
 }
+
+// reach connects to a port of a pod: a port-forward when nil.
+type reach func(ctx context.Context, pod *corev1.Pod, port int) (net.Conn, error)
 
 // place is one cluster of Patroni as a step reaches it.
 type place struct {

@@ -108,6 +108,9 @@ func (p *place) openCluster(ctx context.Context, w where) error {
 // inPod is the member that runs in pod: its name is the pod's.
 func (p *place) inPod(ctx context.Context, pod *corev1.Pod) (*member, error) {
 	m := &member{name: pod.Name, pod: pod, dial: func(ctx context.Context, port int) (net.Conn, error) {
+		if p.where.reach != nil {
+			return p.where.reach(ctx, pod, port)
+		}
 		return p.kube.Dial(ctx, "tcp", fmt.Sprintf("pod/%s.%s:%d", pod.Name, pod.Namespace, port))
 	}}
 	access := p.api

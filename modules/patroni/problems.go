@@ -14,13 +14,11 @@ import (
 // annotatedLeader reads who leads where Patroni keeps it: ConfigMap
 // SCOPE-leader, or Endpoints SCOPE where Patroni was told to use those.
 func (p *place) annotatedLeader(ctx context.Context, v *view) (leader, object string, err error) {
-	name, endpoints := v.scope, false
+	name, endpoints := "", false
 	for _, m := range v.members {
-		if m.pod != nil {
-			name, endpoints = firstOf(name, scope(m.pod)), managed5(m.pod)
-		}
+		name, endpoints = firstOf(name, scope(m.pod)), managed5(m.pod)
 	}
-	if name == "" {
+	if name = firstOf(name, v.scope); name == "" {
 		return "", "", nil
 	}
 	client := p.kube.Clientset().CoreV1()

@@ -35,6 +35,8 @@ type Status struct {
 	SystemID       string        `out:"system_id" doc:"Identifier of the database system, the same on all members."`
 	Primary        conn.Target   `out:"primary" doc:"Target: the container of the leader's database. Empty outside Kubernetes."`
 	Standbys       []conn.Target `out:"standbys" doc:"Targets: the containers of the replicas' databases."`
+
+	reach reach
 }
 
 // Member is what status tells of one member.
@@ -72,7 +74,7 @@ pending_restart, node (Kubernetes) and problem (empty when in order).`,
 }
 
 func (s *Status) where() where {
-	return where{cluster: s.Cluster, namespace: s.Namespace, selector: s.Selector, members: s.Members, api: s.API}
+	return where{cluster: s.Cluster, namespace: s.Namespace, selector: s.Selector, members: s.Members, api: s.API, reach: s.reach}
 }
 
 // Validate checks the addresses.
