@@ -19,7 +19,7 @@ const (
 	lentIdle = 2 * time.Second
 	// lentPatience is how long a step waits for another's query before it logs
 	// in by itself.
-	lentPatience = time.Second
+	lentPatience = 5 * time.Second
 )
 
 // lent is a login that the steps on one host take turns with.

@@ -121,12 +121,12 @@ func testSecretStale(t *testing.T, e *estate) {
 	for pod, secret := range map[string]string{"antdb-5c4": "antdb-testuser-secret", "hippo-00-abcd-0": "hippo-pguser-testuser"} {
 		e.sql(t, "drop role if exists testuser; create role testuser login password 'fromPGO'")
 		full := e.cluster.Namespace() + "/" + secret
-		change, _, err := e.inside(t, pod, roleEntry, "role = \"testuser\"\npassword = \"mine\"").Check()
+		change, _, err := e.inside(t, pod, roleEntry, "role = \"testuser\"\npassword = \"mine\"\noperator_secret = \"warn\"").Check()
 		require.NoError(t, err)
 		require.Contains(t, change.Summary, "Secret "+full+" will tell another (pgo.user keeps both alike)")
 		require.Contains(t, change.Diff, module.Diff{Path: "Secret " + full, Before: "as the database", After: "stale"})
 
-		refusing := e.inside(t, pod, roleEntry, "role = \"testuser\"\npassword = \"mine\"\noperator_secret = \"refuse\"")
+		refusing := e.inside(t, pod, roleEntry, "role = \"testuser\"\npassword = \"mine\"")
 		_, _, err = refusing.Check()
 		requireAt(t, err, "password", "in Secret "+full+", which would then be stale")
 		require.Contains(t, remedyOf(t, err), "pgo.user")
@@ -140,14 +140,14 @@ func testSecretStale(t *testing.T, e *estate) {
 
 func testSecretAgrees(t *testing.T, e *estate) {
 	e.sql(t, "drop role if exists testuser; create role testuser login password 'changedByHand'")
-	e.inside(t, "antdb-5c4", roleEntry, "role = \"testuser\"\npassword = \"fromPGO\"\noperator_secret = \"refuse\"").Converge(module.Update)
+	e.inside(t, "antdb-5c4", roleEntry, "role = \"testuser\"\npassword = \"fromPGO\"").Converge(module.Update)
 	e.mustLogin(t, "testuser", "fromPGO")
 }
 
 func testSecretNone(t *testing.T, e *estate) {
-	e.inside(t, "antdb-5c4", roleEntry, "role = \"reporting\"\npassword = \"r\"\noperator_secret = \"refuse\"").Converge(module.Create)
+	e.inside(t, "antdb-5c4", roleEntry, "role = \"reporting\"\npassword = \"r\"").Converge(module.Create)
 	e.sql(t, "drop role if exists testuser; create role testuser login")
-	change, _, err := e.inside(t, "lonely", roleEntry, "role = \"testuser\"\npassword = \"mine\"\noperator_secret = \"refuse\"").Check()
+	change, _, err := e.inside(t, "lonely", roleEntry, "role = \"testuser\"\npassword = \"mine\"").Check()
 	require.NoError(t, err, "no operator made this pod")
 	require.True(t, change.Wanted())
 }

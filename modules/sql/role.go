@@ -27,7 +27,7 @@ type Role struct {
 	Replication     *bool        `hcl:"replication,optional" doc:"May start replication."`
 	ConnectionLimit *int         `hcl:"connection_limit,optional" doc:"Sessions at once; -1 for no limit."`
 	InRoles         []string     `hcl:"in_roles,optional" doc:"Roles it is a member of. Other memberships are left alone."`
-	OperatorSecret  string       `hcl:"operator_secret,optional" default:"warn" oneof:"warn,refuse,ignore" doc:"What to do where a PostgreSQL operator tells this role's password in a Secret, which would then tell another than the database has: say so in the plan, fail it, or do not look."`
+	OperatorSecret  string       `hcl:"operator_secret,optional" default:"refuse" oneof:"refuse,warn,ignore" doc:"What to do where a PostgreSQL operator tells this role's password in a Secret, which would then tell another than the database has: fail the plan, say so in it, or do not look."`
 	Keep            bool         `hcl:"keep,optional" doc:"Leave the role in place when the step is destroyed: for a role that others made."`
 	EndSessions     bool         `hcl:"end_sessions,optional" doc:"Destroying ends the role's sessions. Without it, open sessions keep the role from being dropped."`
 
