@@ -28,6 +28,7 @@ const manual = `lab brings up a small real site on this machine and takes it dow
   lab status                  what runs, its memory, its logs, the nodes
   lab ssh node1 uptime        a command on a node, as root
   antdbctl apply RUNBOOK --var-file $(lab site)
+  lab operators 4.7.10 6.0.3  stand-ins of later operators beside the one of PGO 4.2.1
   lab down                    everything goes, except the cache
   lab down --purge            the cache too
   lab fleet --help            plain nodes behind slow links, to measure how images travel

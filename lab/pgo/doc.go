@@ -1,4 +1,5 @@
-// Package pgo installs a stand-in for the Crunchy PostgreSQL Operator (PGO) 4.2.1 into a lab cluster.
+// Package pgo installs a stand-in for the Crunchy PostgreSQL Operator (PGO) 4.2.1 into a lab cluster, and those of later
+// generations on request: one program and one image for all.
 //
 // It is not PGO and holds none of its code. It was written from the behaviour that was observed on a running
 // PGO 4.2.1: the apiserver answers the recorded requests with the recorded answers (see apiserver's conformance

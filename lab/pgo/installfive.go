@@ -23,10 +23,6 @@ func InstallFive(ctx context.Context, config *rest.Config, opts FiveOptions) err
 	opts.Release = cmp.Or(opts.Release, "6.0.3")
 	opts.Namespace = cmp.Or(opts.Namespace, "postgres-operator")
 	opts.Image = cmp.Or(opts.Image, Image)
-	served := []string{"v1beta1"}
-	if !strings.HasPrefix(opts.Release, "5.") {
-		served = []string{"v1", "v1beta1"}
-	}
 	kube, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
@@ -38,11 +34,19 @@ func InstallFive(ctx context.Context, config *rest.Config, opts FiveOptions) err
 	data := struct {
 		FiveOptions
 		Served []string
-	}{opts, served}
+	}{opts, servedBy(opts.Release)}
 	for _, file := range []string{"5-postgrescluster-crd.yaml", "6-postgrescluster-operator.yaml"} {
 		if err := apply.file(ctx, file, data); err != nil {
 			return err
 		}
 	}
 	return waitAvailable(ctx, kube, opts.Namespace, "pgo")
+}
+
+// servedBy are the versions of the kind; v1beta1 is the one that is stored.
+func servedBy(release string) []string {
+	if strings.HasPrefix(release, "5.") {
+		return []string{"v1beta1"}
+	}
+	return []string{"v1", "v1beta1"}
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -27,8 +25,6 @@ import (
 	"github.com/adbsql/antdbctl/lab/docker"
 	"github.com/adbsql/antdbctl/lab/layout"
 	"github.com/adbsql/antdbctl/lab/node"
-	"github.com/adbsql/antdbctl/lab/pgo/apiserver"
-	"github.com/adbsql/antdbctl/lab/pgo/crv1"
 )
 
 const (
@@ -45,7 +41,11 @@ type live struct {
 	dyn    dynamic.Interface
 	config *rest.Config
 	nodes  []string
+	door   door
 }
+
+// door is where the apiserver is, and the folder with what it takes to enter.
+type door struct{ namespace, certs string }
 
 func connectLive(t *testing.T) *live {
 	t.Helper()
@@ -59,7 +59,7 @@ func connectLive(t *testing.T) *live {
 	require.NoError(t, err)
 	list, err := kube.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err, "this test needs a running lab: lab up")
-	l := &live{t: t, lab: lab, engine: docker.New(lab), kube: kube, dyn: dyn, config: config}
+	l := &live{t: t, lab: lab, engine: docker.New(lab), kube: kube, dyn: dyn, config: config, door: door{"pgo", lab.In("pgo")}}
 	for _, n := range list.Items {
 		l.nodes = append(l.nodes, n.Name)
 	}
@@ -73,9 +73,22 @@ func TestOperatorOnTheLab(t *testing.T) {
 	}
 	l := connectLive(t)
 	l.images()
-	t.Run("create, scale out, fail over, change a password, delete", l.life)
-	t.Run("a PostgresCluster: create, tune, fail over, delete", l.five)
-	t.Run("without pgaudit the container completes, and the deletion fails", l.broken)
+	// two at a time: most of it is waiting
+	t.Run("first", func(t *testing.T) {
+		t.Run("PGO 4.2: create, fail over in three ways, change a password, back up, scale, delete", l.parallel(l.life))
+		t.Run("PGO 6: create, tune, fail over, delete", l.parallel(l.five))
+	})
+	t.Run("then", func(t *testing.T) {
+		t.Run("PGO 4.7: create by resource, scale and change a password by REST, delete the resource", l.parallel(l.fortySeven))
+		t.Run("PGO 4.2 without pgaudit: the container completes, and the deletion fails", l.parallel(l.broken))
+	})
+}
+
+func (l *live) parallel(test func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		test(t)
+	}
 }
 
 // images builds both images and loads them on every node.
@@ -103,69 +116,11 @@ func (l *live) images() {
 	})
 }
 
-func (l *live) life(t *testing.T) {
-	ctx := t.Context()
-	store := crv1.ClusterStore(l.dyn)
-	l.post(t, "/clusters", `{"Name":"optest","Namespace":"pgouser1","CCPImage":"antdb-ha","CCPImageTag":"operator-test",
-		"Series":1,"ReplicaCount":1,"AutofailFlag":true,"ClientVersion":"4.2.1"}`)
-	t.Cleanup(func() { l.sweep("optest") })
-	l.eventually(t, 2*time.Minute, "the first backup", func() bool {
-		c, err := store.Get(ctx, "pgouser1", "optest")
-		return err == nil && c.Status.State == crv1.ClusterInitialized
-	})
-	l.eventually(t, time.Minute, "a ready replica", func() bool { return l.ready("pg-cluster=optest,role=replica") })
+func (l *live) ready(selector string) bool { return l.readyIn("pgouser1", selector) }
 
-	replicas, err := crv1.ReplicaStore(l.dyn).List(ctx, "pgouser1", "pg-cluster=optest")
-	require.NoError(t, err)
-	require.Len(t, replicas, 1)
-	l.post(t, "/failover", `{"Namespace":"pgouser1","ClusterName":"optest","Target":"`+replicas[0].Name+`","ClientVersion":"4.2.1"}`)
-	l.eventually(t, time.Minute, "the new primary", func() bool {
-		return l.ready("pg-cluster=optest,role=master,deployment-name=" + replicas[0].Name)
-	})
-
-	// The call goes through the Service, whose endpoints follow the role a moment later.
-	l.eventually(t, 30*time.Second, "a changed password", func() bool {
-		answer := l.send(t, "/userupdate", `{"Clusters":["optest"],"Namespace":"pgouser1","ClientVersion":"4.2.1",
-			"Username":"postgres","Password":"changedPass1","PasswordAgeDays":30}`)
-		return answer.Code == "ok"
-	})
-	service, err := l.kube.CoreV1().Services("pgouser1").Get(ctx, "optest", metav1.GetOptions{})
-	require.NoError(t, err)
-	address := net.JoinHostPort(service.Spec.ClusterIP, "5432")
-	require.NoError(t, apiserver.Postgres{}.Exec(ctx, address, "changedPass1", "SELECT 1"))
-	require.ErrorContains(t, apiserver.Postgres{}.Exec(ctx, address, "wrong", "SELECT 1"), "password authentication failed")
-
-	l.delete(t, "optest")
-	l.eventually(t, time.Minute, "the claims to go", func() bool {
-		list, err := l.kube.CoreV1().PersistentVolumeClaims("pgouser1").List(ctx, metav1.ListOptions{LabelSelector: "pg-cluster=optest"})
-		return err == nil && len(list.Items) == 0
-	})
-}
-
-func (l *live) broken(t *testing.T) {
-	ctx := t.Context()
-	l.post(t, "/clusters", `{"Name":"opbroken","Namespace":"pgouser1","CCPImage":"antdb-ha",
-		"CCPImageTag":"operator-test-without-pgaudit","Series":1,"AutofailFlag":true,"ClientVersion":"4.2.1"}`)
-	t.Cleanup(func() { l.sweep("opbroken") })
-	l.eventually(t, time.Minute, "a completed database container", func() bool {
-		pods, err := l.kube.CoreV1().Pods("pgouser1").List(ctx, metav1.ListOptions{LabelSelector: "deployment-name=opbroken"})
-		if err != nil || len(pods.Items) != 1 || len(pods.Items[0].Status.ContainerStatuses) != 1 {
-			return false
-		}
-		end := pods.Items[0].Status.ContainerStatuses[0].LastTerminationState.Terminated
-		return end != nil && end.Reason == "Completed" && end.ExitCode == 0
-	})
-	l.delete(t, "opbroken")
-	l.eventually(t, time.Minute, "a failed removal", func() bool {
-		list, err := l.kube.BatchV1().Jobs("pgouser1").List(ctx, metav1.ListOptions{LabelSelector: "pg-cluster=opbroken,pgrmdata=true"})
-		return err == nil && len(list.Items) == 1 && list.Items[0].Status.Failed == 1
-	})
-	_, err := crv1.ClusterStore(l.dyn).Get(ctx, "pgouser1", "opbroken")
-	require.NoError(t, err)
-}
-
-func (l *live) ready(selector string) bool {
-	list, err := l.kube.CoreV1().Pods("pgouser1").List(l.t.Context(), metav1.ListOptions{LabelSelector: selector})
+// readyIn tells whether there is one pod, and it is ready.
+func (l *live) readyIn(namespace, selector string) bool {
+	list, err := l.kube.CoreV1().Pods(namespace).List(l.t.Context(), metav1.ListOptions{LabelSelector: selector})
 	if err != nil || len(list.Items) != 1 {
 		return false
 	}
@@ -175,36 +130,6 @@ func (l *live) ready(selector string) bool {
 		}
 	}
 	return false
-}
-
-func (l *live) delete(t *testing.T, cluster string) {
-	t.Helper()
-	l.post(t, "/clustersdelete", `{"Clustername":"`+cluster+`","Namespace":"pgouser1","ClientVersion":"4.2.1",
-		"DeleteData":true,"DeleteBackups":true}`)
-}
-
-// sweep takes away by hand what a failed removal leaves, the operator's wishes before their results.
-func (l *live) sweep(cluster string) {
-	ctx := context.Background()
-	background := metav1.DeletePropagationBackground
-	_ = crv1.ClusterStore(l.dyn).Delete(ctx, "pgouser1", cluster)
-	for _, kind := range []schema.GroupVersionResource{
-		crv1.Tasks, crv1.Replicas,
-		{Group: "apps", Version: "v1", Resource: "deployments"}, {Group: "batch", Version: "v1", Resource: "jobs"},
-		{Version: "v1", Resource: "services"}, {Version: "v1", Resource: "secrets"}, {Version: "v1", Resource: "configmaps"},
-		{Version: "v1", Resource: "persistentvolumeclaims"},
-	} {
-		for _, selector := range []string{"pg-cluster=" + cluster, "crunchy-pgha-scope=" + cluster} {
-			list, err := l.dyn.Resource(kind).Namespace("pgouser1").List(ctx, metav1.ListOptions{LabelSelector: selector})
-			if err != nil {
-				continue
-			}
-			for _, object := range list.Items {
-				_ = l.dyn.Resource(kind).Namespace("pgouser1").
-					Delete(ctx, object.GetName(), metav1.DeleteOptions{PropagationPolicy: &background})
-			}
-		}
-	}
 }
 
 func (l *live) eventually(t *testing.T, limit time.Duration, what string, holds func() bool) {
@@ -230,7 +155,12 @@ func (l *live) post(t *testing.T, path, body string) {
 
 func (l *live) send(t *testing.T, path, body string) answer {
 	t.Helper()
-	file := func(name string) string { return l.lab.In("pgo", name) }
+	return l.request(t, http.MethodPost, path, body)
+}
+
+func (l *live) request(t *testing.T, method, path, body string) answer {
+	t.Helper()
+	file := func(name string) string { return filepath.Join(l.door.certs, name) }
 	pair, err := tls.LoadX509KeyPair(file("client.crt"), file("client.key"))
 	require.NoError(t, err)
 	ca, err := os.ReadFile(file("ca.crt"))
@@ -240,10 +170,10 @@ func (l *live) send(t *testing.T, path, body string) answer {
 	line, err := os.ReadFile(file("pgouser"))
 	require.NoError(t, err)
 	user, password, _ := strings.Cut(strings.TrimSpace(string(line)), ":")
-	service, err := l.kube.CoreV1().Services("pgo").Get(t.Context(), "postgres-operator", metav1.GetOptions{})
+	service, err := l.kube.CoreV1().Services(l.door.namespace).Get(t.Context(), "postgres-operator", metav1.GetOptions{})
 	require.NoError(t, err)
 
-	request, err := http.NewRequest(http.MethodPost, "https://"+service.Spec.ClusterIP+":8443"+path, strings.NewReader(body))
+	request, err := http.NewRequest(method, "https://"+service.Spec.ClusterIP+":8443"+path, strings.NewReader(body))
 	require.NoError(t, err)
 	request.SetBasicAuth(user, password)
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{

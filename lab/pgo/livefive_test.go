@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -53,7 +54,9 @@ func (l *live) five(t *testing.T) {
 	require.NoError(t, pgo.InstallFive(ctx, f.config, pgo.FiveOptions{Build: "test"}))
 	namespaces := l.kube.CoreV1().Namespaces()
 	_, err := namespaces.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fiveNamespace}}, metav1.CreateOptions{})
-	require.NoError(t, err)
+	if !apierrors.IsAlreadyExists(err) { // of a run that was cut short
+		require.NoError(t, err)
+	}
 	t.Cleanup(func() { _ = namespaces.Delete(context.Background(), fiveNamespace, metav1.DeleteOptions{}) })
 	u := &unstructured.Unstructured{}
 	require.NoError(t, yaml.Unmarshal([]byte(fiveCluster), &u.Object))
@@ -61,35 +64,35 @@ func (l *live) five(t *testing.T) {
 	_, err = clusters.Create(ctx, u, metav1.CreateOptions{})
 	require.NoError(t, err)
 
-	l.eventually(t, 3*time.Minute, "the first backup and a ready replica", func() bool {
+	l.eventually(t, 6*time.Minute, "the first backup and a ready replica", func() bool {
 		s := f.status(t)
 		return len(s.Instances) == 1 && s.Instances[0].ReadyReplicas == 2 && s.PGBackRest.Repos[0].ReplicaCreateBackupComplete
 	})
 	secret, err := l.kube.CoreV1().Secrets(fiveNamespace).Get(ctx, "five-pguser-appuser", metav1.GetOptions{})
 	require.NoError(t, err)
 	query := func(sql string) string { return f.psql(t, string(secret.Data["uri"]), sql) }
-	l.eventually(t, time.Minute, "a login by the Secret's uri", func() bool { return query("SELECT current_user || current_database()") == "appuserappdb" })
+	l.eventually(t, 4*time.Minute, "a login by the Secret's uri", func() bool { return query("SELECT current_user || current_database()") == "appuserappdb" })
 
 	patch := `{"spec":{"config":{"parameters":{"max_connections":151}}}}`
 	_, err = clusters.Patch(ctx, "five", types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	require.NoError(t, err)
-	l.eventually(t, 2*time.Minute, "a parameter that takes a restart", func() bool { return query("SHOW max_connections") == "151" })
+	l.eventually(t, 5*time.Minute, "a parameter that takes a restart", func() bool { return query("SHOW max_connections") == "151" })
 
-	l.eventually(t, time.Minute, "a streaming replica", func() bool { return len(f.pods(t, "replica")) == 1 })
+	l.eventually(t, 4*time.Minute, "a streaming replica", func() bool { return len(f.pods(t, "replica")) == 1 })
 	before := f.pods(t, "master")
 	require.Len(t, before, 1)
 	require.NoError(t, l.kube.CoreV1().Pods(fiveNamespace).Delete(ctx, before[0], metav1.DeleteOptions{}))
-	l.eventually(t, 2*time.Minute, "another primary", func() bool {
+	l.eventually(t, 5*time.Minute, "another primary", func() bool {
 		now := f.pods(t, "master")
 		return len(now) == 1 && now[0] != before[0]
 	})
-	l.eventually(t, 2*time.Minute, "both instances again", func() bool {
+	l.eventually(t, 5*time.Minute, "both instances again", func() bool {
 		s := f.status(t)
 		return s.Instances[0].ReadyReplicas == 2 && len(f.pods(t, "replica")) == 1
 	})
 
 	require.NoError(t, clusters.Delete(ctx, "five", metav1.DeleteOptions{}))
-	l.eventually(t, 2*time.Minute, "everything of the cluster to go", func() bool {
+	l.eventually(t, 5*time.Minute, "everything of the cluster to go", func() bool {
 		claims, err := l.kube.CoreV1().PersistentVolumeClaims(fiveNamespace).List(ctx, metav1.ListOptions{})
 		pods, fault := l.kube.CoreV1().Pods(fiveNamespace).List(ctx, metav1.ListOptions{})
 		return err == nil && fault == nil && len(claims.Items)+len(pods.Items) == 0

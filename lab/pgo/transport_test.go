@@ -104,3 +104,38 @@ func TestManifestsRender(t *testing.T) {
 	_, err = Options{}.withDefaults()
 	require.ErrorContains(t, err, "CertDir")
 }
+
+func TestOnlySixServesTheVersionV1(t *testing.T) {
+	for release, want := range map[string][]string{"5.8.9": {"v1beta1"}, "6.0.3": {"v1", "v1beta1"}} {
+		require.Equal(t, want, servedBy(release))
+		objects, err := renderManifest("5-postgrescluster-crd.yaml", map[string]any{"Served": want, "Release": release})
+		require.NoError(t, err)
+		require.Len(t, objects, 1)
+		versions := objects[0].Object["spec"].(map[string]any)["versions"].([]any)
+		require.Len(t, versions, len(want))
+		for i, v := range versions {
+			version := v.(map[string]any)
+			require.Equal(t, want[i], version["name"])
+			require.Equal(t, want[i] == "v1beta1", version["storage"])
+		}
+	}
+}
+
+func TestInstallationsShareNothingButTheKinds(t *testing.T) {
+	names := map[string]bool{}
+	for _, opts := range []Options{{CertDir: "x"}, FortySeven("x", "")} {
+		opts, err := opts.withDefaults()
+		require.NoError(t, err)
+		objects, err := renderManifest("2-operator.yaml", struct {
+			Options
+			Roles          []string
+			CertificateSum string
+		}{opts, []string{"apiserver", "operator"}, ""})
+		require.NoError(t, err)
+		for _, o := range objects {
+			key := o.GetKind() + " " + o.GetNamespace() + "/" + o.GetName()
+			require.False(t, names[key], key)
+			names[key] = true
+		}
+	}
+}

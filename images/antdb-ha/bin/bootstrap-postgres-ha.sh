@@ -33,8 +33,12 @@ if [[ ${ENABLE_SSHD:-false} == true ]]; then
     /usr/sbin/sshd -e -f /sshd/sshd_config
 fi
 
+# The pod that replaces this one starts on the same volume while this one still stops, and neither sees the other's
+# processes: the lock, which Patroni keeps until it ends, lets one server at a time touch the data.
+exec 9> "$PATRONI_POSTGRESQL_DATA_DIR.lock"
+flock 9
 /opt/cpm/bin/compose-patroni.py /tmp/postgres-ha-bootstrap.yaml
 log "finished building postgres-ha configuration file '/tmp/postgres-ha-bootstrap.yaml'"
-/opt/cpm/bin/initialized-monitor.sh &
+/opt/cpm/bin/initialized-monitor.sh 9>&- &
 log "postgres-ha pre-bootstrap complete"
 exec "$@" /tmp/postgres-ha-bootstrap.yaml

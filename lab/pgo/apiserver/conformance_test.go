@@ -146,7 +146,7 @@ var moments = map[int]func(*world){
 	24: func(w *world) {
 		w.setRole("hippo-54bf68fbd4-qzkbd", "")
 		w.setRole("hippo-rcan-5f5b7f4b97-vtvxp", "master")
-		w.operator.HTTP = &http.Client{Transport: patroniSays(`Successfully failed over to "hippo-rcan-5f5b7f4b97-vtvxp"`)}
+		w.operator.HTTP = &http.Client{Transport: patroniSays(`{"role":"master"}`)}
 		w.reconcile()
 	},
 }

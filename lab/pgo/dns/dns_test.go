@@ -17,7 +17,7 @@ import (
 
 func TestNamesOfServicesAndOfThePodsBehindThem(t *testing.T) {
 	named := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name, Namespace: "ns"} }
-	kube := fake.NewClientset(
+	kube := fake.NewSimpleClientset(
 		&corev1.Service{ObjectMeta: named("db-ha"), Spec: corev1.ServiceSpec{ClusterIP: "10.96.0.7"}},
 		&corev1.Service{ObjectMeta: named("db-pods"), Spec: corev1.ServiceSpec{ClusterIP: corev1.ClusterIPNone}},
 		&corev1.Endpoints{ObjectMeta: named("db-pods"), Subsets: []corev1.EndpointSubset{{Addresses: []corev1.EndpointAddress{

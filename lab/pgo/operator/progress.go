@@ -2,7 +2,9 @@ package operator
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -85,9 +87,13 @@ func (o *Operator) followPrimary(ctx context.Context, c *crv1.Cluster, pod *core
 	if current == "" || current == before {
 		return nil
 	}
+	failover := before != "" && c.Status.State == crv1.ClusterInitialized
+	if failover && !o.outOfRecovery(ctx, pod) {
+		return nil // its label comes before its promotion is over, and a backup would fail until then
+	}
 	labels := map[string]string{crv1.LabelCurrentPrimary: current}
 	err := o.clusters().Patch(ctx, c.Namespace, c.Name, map[string]any{"metadata": map[string]any{"labels": labels}})
-	if err != nil || before == "" || c.Status.State != crv1.ClusterInitialized {
+	if err != nil || !failover {
 		return err
 	}
 	pods, err := o.repoPods(ctx, c)
@@ -96,6 +102,21 @@ func (o *Operator) followPrimary(ctx context.Context, c *crv1.Cluster, pod *core
 	}
 	o.Log.Printf("cluster %s/%s: %s is the primary now, backing it up", c.Namespace, c.Name, current)
 	return crv1.RequestBackup(ctx, o.Kube, o.tasks(), crv1.BackupOf(c, pods[0].Name, "failover", "--type=full"))
+}
+
+// outOfRecovery asks Patroni in the pod, which asks the server.
+func (o *Operator) outOfRecovery(ctx context.Context, pod *corev1.Pod) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+pod.Status.PodIP+":8009/patroni", nil)
+	if err != nil {
+		return false
+	}
+	response, err := o.HTTP.Do(request)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	var said struct{ Role string }
+	return json.NewDecoder(response.Body).Decode(&said) == nil && said.Role == "master"
 }
 
 // lostEdge marks a pod whose getting ready went unseen: it holds the id of the container that became ready then.

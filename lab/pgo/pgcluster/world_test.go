@@ -50,7 +50,7 @@ func newWorld(t *testing.T) *world {
 	secret := func(name string, data map[string]string) *corev1.Secret {
 		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "pgo47"}, StringData: data, Data: bytesOf(data)}
 	}
-	w := &world{t: t, kube: fake.NewClientset(
+	w := &world{t: t, kube: fake.NewSimpleClientset(
 		secret("pgouser-pgoadmin", map[string]string{"username": "pgoadmin", "password": "examplepassword", "roles": "pgoadmin"}),
 		secret("pgorole-pgoadmin", map[string]string{"permissions": "*"}))}
 	for _, name := range []string{"default", "kube-node-lease", "kube-public", "kube-system", "pgo", "pgo47", "pgo6", "pgouser1", "pgouser2", namespace, "pguser6"} {

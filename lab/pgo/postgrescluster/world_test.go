@@ -47,7 +47,7 @@ func newWorld(t *testing.T) *world {
 	u.SetUID("1e845b4a-87fd-4e8b-af91-7dd813e1210d")
 	u.SetGeneration(1)
 	require.NoError(t, unstructured.SetNestedField(u.Object, int64(5432), "spec", "port")) // the API server's default
-	w := &world{t: t, kube: fake.NewClientset()}
+	w := &world{t: t, kube: fake.NewSimpleClientset()}
 	w.dyn = dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
 		map[schema.GroupVersionResource]string{postgrescluster.Resource: "PostgresClusterList"}, u)
 	w.r = &postgrescluster.Reconciler{
