@@ -36,6 +36,7 @@ type Check struct {
 	Archived int      `out:"archived_count" doc:"How many files the server has archived since its statistics were reset."`
 	Failures int      `out:"failed_count" doc:"How often archiving has failed since then."`
 	Running  bool     `out:"backup_running" doc:"Whether a backup runs just now."`
+	Text     string   `out:"text" doc:"The main things of these in a sentence, for people."`
 }
 
 // Backup is one backup, as a runbook sees it.
@@ -101,6 +102,7 @@ func (c *Check) Check(ctx context.Context, env *module.Env) (module.Change, erro
 	}
 	if !c.FreshWAL || a.LastAge != nil && seconds(a.LastAge) < c.WALAge && segment(a.Last) != "" {
 		c.export(s, now, a)
+		env.Logf("%s", c.Text)
 		return module.NoChange, nil
 	}
 	if a.Standby {
@@ -162,6 +164,10 @@ func (c *Check) export(s *stanza, now time.Time, a *archiver) {
 	}
 	b := s.newest(c.Type)
 	c.Label, c.LastType, c.Hours, c.Gib = b.Label, b.Type, b.age(now).Hours(), float64(b.Info.Size)/(1<<30)
+	c.Text = fmt.Sprintf("last backup %s (%s, %s), %s old; WAL is archived up to %s", b.Label, b.Type, size(b.Info.Size), round(b.age(now)), orNone(c.Segment))
+	if c.Running {
+		c.Text += "; a backup is running"
+	}
 }
 
 // switchWAL writes a restore point, so that there is something to archive, and

@@ -44,6 +44,7 @@ func TestCheckAgainstPgBackRest(t *testing.T) {
 	require.Equal(t, "ok", out.GetAttr("status").AsString())
 	require.Regexp(t, `^\d{8}-\d{6}F$`, out.GetAttr("last_backup").AsString())
 	require.Equal(t, 1, out.GetAttr("backups").LengthInt())
+	require.Regexp(t, `^last backup \d{8}-\d{6}F \(full, 2\d\.\d MiB\), .*s old; WAL is archived up to [0-9A-F]{24}$`, out.GetAttr("text").AsString())
 	require.NotEmpty(t, out.GetAttr("archived").AsString())
 
 	require.Eventually(t, func() bool { _, err = looks(`max_age = "1s"`); return err != nil }, time.Minute, 200*time.Millisecond)
