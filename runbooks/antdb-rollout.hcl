@@ -1,12 +1,13 @@
-# The whole rollout of AntDB on Kubernetes with the Crunchy operator (PGO 4.2.1):
-# look at the nodes, build the image, bring it to every node, create the cluster,
-# set the user's password, and prove that everybody can log in.
+# The whole rollout of AntDB on Kubernetes with the Crunchy operator:
+# look at the nodes, build the image, bring it to every node, create the cluster
+# with its replicas, set the user's password, and prove that everybody can log
+# in, that the replicas follow, and that the cluster could be restored.
 #
 #   export ANTDB_TESTUSER_PASSWORD=…
 #   antdbctl apply runbooks/antdb-rollout.hcl --var-file site.hcl
 
 runbook "antdb-rollout" {
-  title = "AntDB on Kubernetes, one primary, by the Crunchy operator 4.2.1"
+  title = "AntDB on Kubernetes by the Crunchy operator"
 }
 
 # --- The site -------------------------------------------------------------
@@ -74,6 +75,12 @@ variable "namespace" {
   type        = string
   default     = "pgouser1"
   description = "Namespace that the operator manages."
+}
+
+variable "replicas" {
+  type        = number
+  default     = 1
+  description = "Members that follow the primary, and can take its place."
 }
 
 variable "image" {
@@ -175,7 +182,7 @@ step "image.check" "content" {
   dynamic    = "false" # the files tell enough; `antdbctl image check` also proves it in a container
 }
 
-step "k8s.nodes" "members" {
+step "k8s.nodes" "machines" {
   on    = target.site
   hosts = target.nodes
 
@@ -187,7 +194,7 @@ step "k8s.nodes" "members" {
 
 # Layer by layer, and from node to node.
 step "image.ship" "nodes" {
-  on    = step.members.targets
+  on    = step.machines.targets
   after = [step.content]
   from  = target.builder
   image = step.release.id
@@ -199,9 +206,11 @@ step "image.ship" "nodes" {
 step "pgo.cluster" "cluster" {
   on      = target.site
   after   = [step.nodes]
-  name    = var.cluster
-  image   = var.image
   timeout = "15m"
+
+  name     = var.cluster
+  image    = var.image
+  replicas = var.replicas
 
   keep_data    = var.keep_data
   keep_backups = var.keep_data
@@ -215,28 +224,33 @@ step "pgo.cluster" "cluster" {
   }
 }
 
-step "k8s.wait" "backup" {
-  on       = target.site
-  kind     = "Job"
-  selector = "pg-cluster=${step.cluster.name},pgo-backrest-job=true"
-  for      = "complete"
-}
-
 # --- The database ---------------------------------------------------------
 
-step "sql.role" "testuser" {
-  on       = step.cluster.primary
-  role     = "testuser"
+# The operator made the user: its Secret gets the password too.
+step "pgo.user" "testuser" {
+  on       = target.site
+  cluster  = step.cluster.name
+  user     = "testuser"
   password = secret.testuser
-  keep     = true # the operator made it, and it goes with the cluster
+
+  api {
+    url          = var.pgo_url
+    ca           = "${var.pgo_certs}/ca.crt"
+    cert         = "${var.pgo_certs}/client.crt"
+    key          = "${var.pgo_certs}/client.key"
+    pgouser_file = var.pgouser_file
+  }
 }
 
-step "sql.query" "version" {
-  on  = step.cluster.primary
-  sql = "select version()"
+# It is this cluster's server, from this image, and not another of the same name.
+step "sql.identity" "server" {
+  on              = step.cluster.primary
+  expect_cluster  = step.cluster.name
+  expect_image_id = step.cluster.image_id
+  expect_role     = "primary"
 
   expect "the server is the one that was asked for" {
-    that = can(regex(var.version_pattern, self.rows[0].version))
+    that = can(regex(var.version_pattern, self.version))
     hint = "Another image than ${var.image} runs in this pod: compare step.cluster.image_id."
   }
 }
@@ -259,20 +273,29 @@ step "sql.query" "roles" {
   }
 }
 
-# --- Everybody can log in -------------------------------------------------
+# --- Everybody can log in, and nothing gets lost ---------------------------
 
-step "sql.query" "login" {
-  on       = target.nodes.hosts[keys(var.nodes)[0]]
-  for_each = { pod = step.cluster.pod_ip, service = step.cluster.service_ip }
-  host     = each.value
-  database = "userdb"
-  user     = step.testuser.role
+step "sql.vantage" "logins" {
+  on       = step.cluster.primary
+  user     = step.testuser.user
   password = secret.testuser
-  sql      = "select current_user as me, current_database() as db"
+  database = step.cluster.database
+  nodes    = target.nodes
+  require  = ["inside", "pod_ip", "service", "nodes"]
+}
 
-  expect "the user reaches the database by that address" {
-    that = self.rows[0].me == "testuser" && self.rows[0].db == "userdb"
+step "patroni.status" "members" {
+  on      = target.site
+  cluster = step.cluster.name
+
+  expect "all members are in order, and the replicas follow closely" {
+    that = self.healthy && self.replicas == var.replicas && self.max_lag < 16777216
+    hint = join("; ", self.problems)
   }
+}
+
+step "backup.check" "backups" {
+  on = step.cluster.primary
 }
 
 output "conn_url" {
@@ -284,7 +307,7 @@ output "service" {
 }
 
 output "version" {
-  value = step.version.rows[0].version
+  value = step.server.version
 }
 
 # --- When it fails --------------------------------------------------------
