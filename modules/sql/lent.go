@@ -103,18 +103,26 @@ func answered(err error) bool {
 func (b *lent) rest() {
 	select {
 	case b.turn <- struct{}{}:
-		_ = b.Close()
+		b.end()
 		<-b.turn
 	default: // it is in use again
 	}
 }
 
-// Close ends the session. Nobody else uses it meanwhile.
+// Close ends the session. No step uses it any more, though it may just be
+// ending by itself.
 func (b *lent) Close() error {
+	b.turn <- struct{}{}
+	b.end()
+	<-b.turn
+	return nil
+}
+
+// end is called by who has the turn.
+func (b *lent) end() {
 	b.idle.Stop()
 	if b.line != nil {
 		b.line.close()
 		b.line = nil
 	}
-	return nil
 }

@@ -2,6 +2,7 @@ package sql
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -87,6 +88,7 @@ func TestInAPodOfAnOperator(t *testing.T) {
 		"a Secret that agrees":         testSecretAgrees,
 		"a role that PGO did not make": testSecretNone,
 		"by service and port-forward":  testSecretOfService,
+		"where the primary is":         testPodLeader,
 		"identity":                     testPodIdentity,
 		"extension that is missing":    testPodExtension,
 	} {
@@ -167,6 +169,15 @@ func testSecretOfService(t *testing.T, e *estate) {
 		require.NoError(t, err, host)
 		require.Len(t, change.Diff, 1, host)
 	}
+}
+
+// A replica's refusal names the pod that Patroni labelled.
+func testPodLeader(t *testing.T, e *estate) {
+	step := e.inside(t, "antdb-5c4", roleEntry, `role = "x"`)
+	err := onReplica(t.Context(), step.Env(), login{}, "10.0.0.5:5432", errors.New("read-only"))
+	require.Equal(t, "point the step at the primary: pod antdb-5c4", remedyOf(t, err))
+	err = onReplica(t.Context(), e.inside(t, "lonely", roleEntry, `role = "x"`).Env(), login{}, "10.0.0.5:5432", errors.New("read-only"))
+	require.Equal(t, "point the step at the primary: this one follows 10.0.0.5:5432", remedyOf(t, err))
 }
 
 func testPodIdentity(t *testing.T, e *estate) {
