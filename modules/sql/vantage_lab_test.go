@@ -248,13 +248,14 @@ func (l *vantageLab) networkPolicy(t *testing.T) {
 	require.NoError(t, err)
 	pod, err := l.cluster.Clientset().CoreV1().Pods(l.cluster.Namespace()).Get(t.Context(), "antdb", metav1.GetOptions{})
 	require.NoError(t, err)
-	rule := func(verb string) conn.Cmd {
-		return conn.Script(`iptables -w 30 "$1" FORWARD -p tcp -d "$2" --dport 5432 -j DROP`, verb, pod.Status.PodIP)
-	}
-	_, err = node.Run(t.Context(), rule("-I"))
+	// The rule goes by itself, too, should this test be killed.
+	shut := conn.Script(`rule="FORWARD -p tcp -d $1 --dport 5432 -j DROP"
+iptables -w 30 -I $rule || exit
+setsid sh -c "sleep 120; iptables -w 30 -D $rule" >/dev/null 2>&1 </dev/null &`, pod.Status.PodIP)
+	_, err = node.Run(t.Context(), shut)
 	require.NoError(t, err)
 	defer func() {
-		_, err := node.Run(t.Context(), rule("-D"))
+		_, err := node.Run(t.Context(), conn.Script(`iptables -w 30 -D FORWARD -p tcp -d "$1" --dport 5432 -j DROP`, pod.Status.PodIP))
 		require.NoError(t, err)
 	}()
 	rows, err := l.look(t, testLogin+"patience = \"2s\"\nrequire = [\"inside\", \"nodes\"]")
