@@ -1,12 +1,15 @@
 package pgo
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	k8s "k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/module"
@@ -48,5 +51,33 @@ func TestLabUserRotatesByTheApiserverAndWithout(t *testing.T) {
 	change, _, err := user("testuser", "Third3", api).Apply()
 	require.NoError(t, err)
 	require.Contains(t, change.Summary, "the Secret lags behind the database")
+	require.NoError(t, cluster.Destroy())
+}
+
+func TestLabUserOfPGO6RotatesByItsSecret(t *testing.T) {
+	l := openLabFive(t)
+	t.Cleanup(func() { // what a failed test leaves would keep the namespace
+		kind := k8s.GroupVersionResource{Group: groupV5, Version: "v1beta1", Resource: "postgresclusters"}
+		_ = l.cluster.Dynamic().Resource(kind).Namespace(l.cluster.Namespace()).Delete(context.Background(), "modfive", metav1.DeleteOptions{})
+	})
+	cluster := l.five(t, "wait_backup = false")
+	out := cluster.Converge(module.Create).AsValueMap()
+	primary, err := conn.TargetFrom(out["primary"])
+	require.NoError(t, err)
+	server, err := l.cluster.Container(t.Context(), primary.Namespace, primary.Pod, primary.Container)
+	require.NoError(t, err)
+	user := func(password string) *moduletest.Step {
+		s := moduletest.New(t, module.Of[User](), l.cluster, fmt.Sprintf("cluster = \"modfive\"\nuser = \"appuser\"\npassword = %q\n", password), nil)
+		s.Env().Target = conn.Target{Kind: conn.Kubernetes, Name: "lab", Config: "lab", Namespace: l.cluster.Namespace()}
+		return s
+	}
+	for _, password := range []string{`First'1/\&"密码`, "Second2"} {
+		user(password).Converge(module.Update)
+	}
+	_, err = psql(t.Context(), server, "alter role appuser password 'Hand1';\n")
+	require.NoError(t, err)
+	change, _, err := user("Second2").Apply()
+	require.NoError(t, err)
+	require.Contains(t, change.Summary, "the database lags behind the Secret")
 	require.NoError(t, cluster.Destroy())
 }
