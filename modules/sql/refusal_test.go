@@ -66,6 +66,15 @@ func TestNobodyIsLetInByPgHBA(t *testing.T) {
 	s.bothRefuse(t, "host", "user = \"outcast\"\npassword = \"x\"", "pg_hba.conf rejects connection", "tried in order")
 }
 
+func TestAServerThatGoesDown(t *testing.T) {
+	s := startServer(t)
+	s.sql(t, "create role plain login password 'x'")
+	s.connect(t, "postgres", "plain", "x") // a smart shutdown waits for it
+	require.NoError(t, s.postmaster.Process.Signal(syscall.SIGTERM))
+	require.Eventually(t, func() bool { return strings.Contains(s.log(t), "received smart shutdown request") }, time.Minute, 20*time.Millisecond)
+	s.bothRefuse(t, "", "user = \"plain\"\npassword = \"x\"", "the database system is shutting down", "find out who stops it")
+}
+
 // starter is a host that has the server started once a step has been told
 // that it is starting.
 type starter struct {
