@@ -57,20 +57,7 @@ func (l *live) life(t *testing.T) {
 	require.NoError(t, writes("DO $$ BEGIN ASSERT current_setting('max_connections') = '77'; END $$"), "the custom configuration")
 	require.ErrorContains(t, loginAs(ctx, service.Spec.ClusterIP, "postgres", "wrong", "postgres"), "password authentication failed")
 
-	l.deletePrimary(t, replica)
-	l.eventually(t, 5*time.Minute, "writing again after the primary's pod was deleted", func() bool {
-		return l.leads("optest") && writes("INSERT INTO kept VALUES (2)") == nil
-	})
-	l.eventually(t, 5*time.Minute, "the other member follows", func() bool { return l.follows(replica) })
-	l.killServer(t, "optest")
-	l.eventually(t, 5*time.Minute, "writing again after the server process was killed", func() bool {
-		return writes("INSERT INTO kept VALUES (3)") == nil
-	})
-	require.NoError(t, writes("DO $$ BEGIN ASSERT (SELECT count(DISTINCT n) FROM kept) = 3; END $$"), "nothing acknowledged was lost")
-	l.eventually(t, 5*time.Minute, "a primary and a replica", func() bool {
-		return l.ready("pg-cluster=optest,role=master") && l.ready("pg-cluster=optest,role=replica")
-	})
-
+	l.survives(t, replica, writes)
 	l.post(t, "/backrestbackup", `{"Namespace":"pgouser1","Args":["optest"],"BackupOpts":"--type=incr"}`)
 	l.eventually(t, 4*time.Minute, "a backup that was asked for", func() bool { return l.backedUp("") })
 	if l.leads(replica) { // only a replica's Deployment can be taken away
@@ -89,6 +76,25 @@ func (l *live) life(t *testing.T) {
 	l.eventually(t, 4*time.Minute, "the claims to go", func() bool {
 		list, err := l.kube.CoreV1().PersistentVolumeClaims("pgouser1").List(ctx, metav1.ListOptions{LabelSelector: "pg-cluster=optest"})
 		return err == nil && len(list.Items) == 0
+	})
+}
+
+// survives takes the primary away twice: first its pod, which is the replica's after the failover, then the server of the
+// one that took over.
+func (l *live) survives(t *testing.T, primary string, writes func(...string) error) {
+	t.Helper()
+	l.deletePrimary(t, primary)
+	l.eventually(t, 5*time.Minute, "writing again after the primary's pod was deleted", func() bool {
+		return l.leads("optest") && writes("INSERT INTO kept VALUES (2)") == nil
+	})
+	l.eventually(t, 5*time.Minute, "the other member follows", func() bool { return l.follows(primary) })
+	l.killServer(t, "optest")
+	l.eventually(t, 5*time.Minute, "writing again after the server process was killed", func() bool {
+		return writes("INSERT INTO kept VALUES (3)") == nil
+	})
+	require.NoError(t, writes("DO $$ BEGIN ASSERT (SELECT count(DISTINCT n) FROM kept) = 3; END $$"), "nothing acknowledged was lost")
+	l.eventually(t, 5*time.Minute, "a primary and a replica", func() bool {
+		return l.ready("pg-cluster=optest,role=master") && l.ready("pg-cluster=optest,role=replica")
 	})
 }
 
