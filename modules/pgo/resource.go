@@ -80,7 +80,7 @@ func (d *resourceV4) create(ctx context.Context, env *module.Env, c *Cluster) er
 	if err := op.makesClusters(); err != nil {
 		return err
 	}
-	d.tellImages(ctx, env, c, c.ref().prefix)
+	d.tellImages(ctx, env, c)
 	if err := d.secrets(ctx, c); err != nil {
 		return err
 	}

@@ -277,6 +277,20 @@ func TestWhatAPgclusterLacksIsRefusedInThePlan(t *testing.T) {
 	requireAt(t, newREST47(&place{}).lacks(&c), "storage_class", "PGO 4.7 takes no storage_class")
 }
 
+// Of the images beside the database's only pgBadger's has its prefix and tag.
+func TestSidecarsOf47(t *testing.T) {
+	for _, d := range []driver{newRESTDriver47(t), newResourceV4(&place{name: "crd47"})} {
+		require.Equal(t, map[string]string{"badger": "crunchy-pgbadger"}, d.naming().sidecars)
+	}
+}
+
+func newRESTDriver47(t *testing.T) driver {
+	t.Helper()
+	chosen, err := choiceOf(generation47)
+	require.NoError(t, err)
+	return chosen.open(&place{name: "crd47"})
+}
+
 func TestForbiddenNamesTheRight(t *testing.T) {
 	s := site47()
 	s.refuse = func(string) int { return 403 }

@@ -22,7 +22,9 @@ type pgclusters struct {
 
 func (d *pgclusters) naming() naming {
 	n := namingV4(d.name)
-	n.sidecars = map[string]string{"metrics": "crunchy-postgres-exporter", "badger": "crunchy-pgbadger"}
+	// The exporter comes under the operator's own prefix and tag, which nobody
+	// outside it knows.
+	n.sidecars = map[string]string{"badger": "crunchy-pgbadger"}
 	return n
 }
 

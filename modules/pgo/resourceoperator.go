@@ -129,13 +129,13 @@ func (d *pgclusters) ready(ctx context.Context, c *Cluster) error {
 // tellImages says which images must still come from a registry: the operator
 // runs backups from images of its own under the database image's tag, where
 // nobody may have thought of them.
-func (d *pgclusters) tellImages(ctx context.Context, env *module.Env, c *Cluster, prefix string) {
+func (d *pgclusters) tellImages(ctx context.Context, env *module.Env, c *Cluster) {
 	nodes, err := d.kube.Clientset().CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return // then the pods' events will tell
 	}
 	for _, name := range []string{"crunchy-pgbackrest-repo", "crunchy-pgbackrest"} {
-		if image := (imageRef{prefix, name, c.ref().tag}).String(); !mayHave(nodes.Items, image) {
+		if image := (imageRef{c.ref().prefix, name, c.ref().tag}).String(); !mayHave(nodes.Items, image) {
 			env.Logf("no node has the image %s, which the cluster's backups run from: it must come from a registry", image)
 		}
 	}

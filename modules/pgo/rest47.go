@@ -54,7 +54,7 @@ func (d *rest47) create(ctx context.Context, env *module.Env, c *Cluster) error 
 	if err := d.ready(ctx, c); err != nil {
 		return err
 	}
-	d.tellImages(ctx, env, c, "") // the prefix is the operator's own
+	d.tellImages(ctx, env, c)
 	workflow, err := d.api.create47(ctx, c.request47(d.namespace, d.api.speaks))
 	if err == nil {
 		env.Logf("the operator makes cluster %s, workflow %s", c.Name, workflow)
