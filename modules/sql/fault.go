@@ -16,6 +16,7 @@ import (
 // The conditions that modules decide by.
 const (
 	noPrivilege  = "42501"
+	notGranted   = "01007" // a warning: the grant did nothing
 	dependents   = "2BP01"
 	objectInUse  = "55006"
 	badPassword  = "28P01"
@@ -119,6 +120,17 @@ func psqlFault(stderr string) *Fault {
 		}
 	}
 	return f
+}
+
+// psqlShortfall reads a warning that a grant did nothing out of psql's stderr:
+// the server does not fail then, if the grantor has any privilege on the thing.
+func psqlShortfall(stderr string) error {
+	for _, at := range verboseError.FindAllStringSubmatchIndex(stderr, -1) {
+		if stderr[at[2]:at[3]] == notGranted {
+			return psqlFault(stderr[at[0]:])
+		}
+	}
+	return nil
 }
 
 // wireFault is err with the server's answer as a Fault, where there is one.

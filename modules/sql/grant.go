@@ -168,7 +168,7 @@ func (g *Grant) do(ctx context.Context, env *module.Env, todo []deed) error {
 		statements = append(statements, d.statements(g)...)
 	}
 	err = s.refusedWrite(ctx, g.login(), s.change(ctx, statements...))
-	if stateOf(err) == noPrivilege {
+	if state := stateOf(err); state == noPrivilege || state == notGranted {
 		err = module.Explain(err, "do the work as the owner, or as a superuser (user = …)")
 	}
 	return explain("role", err)

@@ -1,6 +1,6 @@
-step "sql.grant" "reporting" {
+step "sql.grant" "analyst" {
   on          = step.cluster.primary
-  role        = step.reporting.role
+  role        = "reporting"
   database    = "orders"
   schema      = "sales"
   on_database = ["connect"]

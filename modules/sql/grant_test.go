@@ -183,13 +183,27 @@ func testGrantQuoting(t *testing.T, s *server) {
 }
 
 func testGrantRefused(t *testing.T, s *server) {
-	_, _, err := s.step(t, grantEntry, eu+`
-		role      = "team"
-		on_schema = ["usage"]
-		host      = "127.0.0.1"
-		user      = "clerk"
-		password  = "cl3rk"`).Apply()
-	requireAt(t, err, "role", "permission denied")
+	s.sql(t, `create role guest login password 'gu3st'`)
+	grant := func() error {
+		_, _, err := s.step(t, grantEntry, eu+`
+			role      = "team"
+			on_schema = ["usage"]
+			host      = "127.0.0.1"
+			user      = "guest"
+			password  = "gu3st"`).Apply()
+		return err
+	}
+	requireAt(t, grant(), "role", "permission denied")
+	// Who has the privilege, but not to pass it on, is only warned by the server.
+	s.in(t, `订单= "eu"`, `grant usage on schema sales to guest`)
+	requireAt(t, grant(), "role", "no privileges were granted")
+}
+
+func TestAWarningThatNothingWasGrantedIsReadFromPsql(t *testing.T) {
+	require.NoError(t, psqlShortfall("NOTICE:  00000: something\nWARNING:  01000: else\n"))
+	err := psqlShortfall("NOTICE:  00000: something\nWARNUNG:  01007: es wurden keine Privilegien für »sales« gewährt\nLOCATION:  restrict_and_check_grant, aclchk.c:322\n")
+	require.Equal(t, notGranted, stateOf(err))
+	require.ErrorContains(t, err, "»sales«")
 }
 
 func TestGrantRefusesWhatSaysNothing(t *testing.T) {

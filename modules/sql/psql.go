@@ -72,8 +72,11 @@ func (p *psql) command(ctx context.Context, statement string) error {
 }
 
 func (p *psql) script(ctx context.Context, text string) error {
-	_, err := p.run.Run(ctx, p.cmd(strings.NewReader(p.plain()+text), false))
-	return p.failed(err)
+	res, err := p.run.Run(ctx, p.cmd(strings.NewReader(p.plain()+text), false))
+	if err != nil {
+		return p.failed(err)
+	}
+	return psqlShortfall(res.Stderr)
 }
 
 // plain has an AntDB server read what follows as PostgreSQL's language.

@@ -94,6 +94,9 @@ func (w *wire) change(ctx context.Context, statements ...string) error {
 		if _, err := c.Exec(ctx, statement).ReadAll(); err != nil {
 			return wireFault(err, "", statement)
 		}
+		if warning, ok := c.CustomData()[notGranted].(*pgconn.PgError); ok {
+			return wireFault(warning, "", statement)
+		}
 	}
 	if _, err := c.Exec(ctx, "commit").ReadAll(); err != nil {
 		return uncertain(wireFault(err, "", ""))
@@ -142,6 +145,11 @@ func (w *wire) connect(ctx context.Context) (*pgconn.PgConn, error) {
 	cfg.Password = w.password.Reveal()
 	cfg.DialFunc = pgconn.DialFunc(w.dial)
 	cfg.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil } // names mean something at the far end
+	cfg.OnNotice = func(c *pgconn.PgConn, n *pgconn.Notice) {
+		if n.Code == notGranted {
+			c.CustomData()[notGranted] = (*pgconn.PgError)(n)
+		}
+	}
 	c, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, w.refused(cause(err))
