@@ -15,8 +15,9 @@ import (
 	"github.com/adbsql/antdbctl/engine/module"
 )
 
-// accident is what happens to the primary. end is called once, when a new
-// leader has taken over; an accident that lasts ends by itself all the same.
+// accident is what happens to the primary. end is called when a new leader has
+// taken over, or when all has failed, and may be called again; an accident that
+// lasts ends by itself all the same.
 type accident struct {
 	begin, end func(ctx context.Context) error
 }
@@ -87,8 +88,8 @@ const killScript = servers + `kill -9 $first`
 
 // freezeScript leaves behind a process that ends the accident, come what may.
 const freezeScript = servers + `
+(sleep "$1"; kill -CONT $all) </dev/null >/dev/null 2>&1 &
 kill -STOP $first $all
-(sleep "$1"; kill -CONT $all $first) </dev/null >/dev/null 2>&1 &
 `
 
 const thawScript = servers + `kill -CONT $all`
@@ -98,14 +99,14 @@ const thawScript = servers + `kill -CONT $all`
 const cutScript = `
 set -e
 rules() { iptables -w "$1" FORWARD -s "$2" -j DROP && iptables -w "$1" FORWARD -d "$2" -j DROP && iptables -w "$1" INPUT -s "$2" -j DROP; }
-rules -I "$1"
 (sleep "$2"; rules -D "$1") </dev/null >/dev/null 2>&1 &
+rules -I "$1"
 `
 
 const healScript = `
-iptables -w -D FORWARD -s "$1" -j DROP
-iptables -w -D FORWARD -d "$1" -j DROP
-iptables -w -D INPUT -s "$1" -j DROP
+while iptables -w -D FORWARD -s "$1" -j DROP 2>/dev/null; do :; done
+while iptables -w -D FORWARD -d "$1" -j DROP 2>/dev/null; do :; done
+while iptables -w -D INPUT -s "$1" -j DROP 2>/dev/null; do :; done
 `
 
 // node is the machine that the pod runs on.
