@@ -46,7 +46,8 @@ test-short:
 # What the tests run beside the lab's own needs, as PROGRAM:DEBIAN-PACKAGE.
 TEST_NEEDS = sshd:openssh-server sftp:openssh-client sudo:sudo openssl:openssl unshare:util-linux \
   containerd:containerd dockerd:docker.io busybox:busybox ip:iproute2 podman:podman buildah:buildah \
-  /usr/lib/postgresql/*/bin/postgres:postgresql /usr/lib/postgresql/*/lib/pgaudit.so:postgresql-15-pgaudit
+  /usr/lib/postgresql/*/bin/postgres:postgresql /usr/lib/postgresql/*/lib/pgaudit.so:postgresql-15-pgaudit \
+  pgbackrest:pgbackrest patroni:patroni etcd:etcd-server
 
 test: vet bin/antdbctl lab
 	$(LAB) require $(TEST_NEEDS)

@@ -148,6 +148,7 @@ func (s *site) node(name string, args ...string) string {
 
 func TestTheWholeStory(t *testing.T) {
 	s := newSite(t, "story", 1)
+	s.destroy() // what a run that was cut off has left
 	t.Cleanup(s.destroy)
 
 	first := s.apply()

@@ -95,7 +95,9 @@ func TestLabPostgresClusterFromNothingToNothing(t *testing.T) {
 
 	out = l.five(t, "replicas = 1\nparameters = { max_connections = \"120\", work_mem = \"6MB\" }").Converge(module.Update).AsValueMap()
 	require.Equal(t, 1, out["standbys"].LengthInt())
-	require.Equal(t, "1", ask("select count(*) from pg_stat_replication where state = 'streaming'"))
+	require.Eventually(t, func() bool {
+		return ask("select count(*) from pg_stat_replication where state = 'streaming'") == "1"
+	}, time.Minute, time.Second, "a replica that was just restarted connects again")
 	require.Equal(t, "120", ask("show max_connections"), "it has been restarted")
 	require.NoError(t, step.Destroy())
 	change, _, err := step.Check()
