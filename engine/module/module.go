@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/diagnosis/evidence"
 )
 
 // Module is one verb of the runbook language. The engine makes a fresh value,
@@ -38,6 +39,15 @@ type Destroyer interface {
 // calls Losses after Check.
 type Loser interface {
 	Losses() []string
+}
+
+// Collector is a read-only Module that gathers evidence for a diagnosis. All its
+// arguments are optional: the engine runs it, with defaults, on every target of
+// its kinds. It goes on where something cannot be looked at and notes the gap;
+// an error says that it saw nothing at all. It ends soon after ctx does, with
+// what it has by then.
+type Collector interface {
+	Collect(ctx context.Context, env *Env, rec evidence.Recorder) error
 }
 
 // Validator is a Module with rules that its tags cannot say. Validate runs
