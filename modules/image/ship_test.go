@@ -167,7 +167,9 @@ func TestBrokenRecordIsNoImage(t *testing.T) {
 		namespace = "torn"`
 	ship(t, b, b, args).Converge(module.Create)
 	b.do(t, "ctr", "-n", "torn", "content", "rm", layer)
-	b.do(t, "sh", "-c", "for s in $(ctr -n torn snapshots ls | sed 1d | cut -d' ' -f1 | sed '1!G;h;$!d'); do ctr -n torn snapshots rm $s; done")
+	// containerd's own collection of garbage may be quicker with some of them.
+	b.do(t, "sh", "-c", `list() { ctr -n torn snapshots ls | sed 1d | cut -d' ' -f1; }
+		for s in $(list | sed '1!G;h;$!d'); do ctr -n torn snapshots rm $s || :; done; [ -z "$(list)" ]`)
 	change, _, err := ship(t, b, b, args).Check()
 	require.NoError(t, err)
 	require.True(t, change.Wanted(), "a record without its layers is no image")

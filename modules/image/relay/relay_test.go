@@ -210,7 +210,7 @@ func (p *place) holds(cargo freight, r Result) {
 	require.Equal(p.t, cargo.sum, p.sum(), "what %s holds", p.Name)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	require.IsIncreasing(p.t, append([]int64{0}, p.at...))
+	require.IsNonDecreasing(p.t, append([]int64{0}, p.at...)) // after a cut it may say again where it is
 	require.Equal(p.t, cargo.Size(), p.at[len(p.at)-1])
 }
 
