@@ -15,6 +15,7 @@ type Cluster struct {
 	Shutdown   bool     `cty:"shutdown"`
 	Pods       int64    `cty:"pods"`     // of the database, that are there
 	Problems   []string `cty:"problems"` // false conditions, v5
+	Images     []string `cty:"images"`   // that its pods ask for by its record: the database's and those of sidecars
 }
 
 // Task is a Pgtask.
