@@ -71,6 +71,8 @@ var kinds = []kind{
 	kindOf[Image]("node.image"),
 	kindOf[Folder]("node.folder"),
 	kindOf[Interface]("node.interface"),
+	kindOf[Route]("node.route"),
+	kindOf[Port]("node.port"),
 	kindOf[Certificate]("certificate"),
 
 	kindOf[ImageCheck]("image.check"),

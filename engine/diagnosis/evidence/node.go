@@ -74,6 +74,19 @@ type Interface struct {
 	Address string `cty:"address"`
 }
 
+// Route is a route of a machine (IPv4).
+type Route struct {
+	Destination string `cty:"destination"` // "default", or as 10.244.1.0/24
+	Gateway     string `cty:"gateway"`     // "" when the network is the interface's own
+	Interface   string `cty:"interface"`
+}
+
+// Port is a TCP port that something on a machine listens on.
+type Port struct {
+	Address string `cty:"address"` // 0.0.0.0 and :: mean all
+	Port    int64  `cty:"port"`
+}
+
 // Certificate is one that the site relies on.
 type Certificate struct {
 	Where   string `cty:"where"` // file, Secret or address
