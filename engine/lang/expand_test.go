@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -267,13 +268,16 @@ playbook "no start" {
     cause    = "It is gone: ${look.log.rows}"
     remedy   = "Bring it back to ${step.f.path}."
     evidence = [look.log.rows]
-    fix {}
+    fix {
+      runbook = "fixes/back.hcl"
+      vars    = { path = step.f.path, sum = step.f.sum, log = look.log.rows, modes = [1, "a"] }
+    }
   }
 }`)
 	p := r.Playbooks[0]
 	require.Equal(t, []string{"f"}, p.Watch)
 	require.Equal(t, "look.log", p.Looks[0].Address())
-	scope := r.Scope().WithStep("f", cty.ObjectVal(map[string]cty.Value{"path": cty.StringVal("/f")}))
+	scope := r.Scope().WithStep("f", cty.ObjectVal(map[string]cty.Value{"path": cty.StringVal("/f"), "sum": cty.UnknownVal(cty.String)}))
 	matched, _, _, diags := p.Findings[0].Eval(scope)
 	noFaults(t, diags)
 	require.False(t, matched, "what was not seen is no finding")
@@ -286,4 +290,8 @@ playbook "no start" {
 	evidence, diags := p.Findings[0].EvidenceText(scope)
 	noFaults(t, diags)
 	require.Equal(t, []string{"FATAL: could not access file"}, evidence)
+	path, vars, diags := p.Findings[0].FixOf(scope)
+	noFaults(t, diags)
+	require.Equal(t, filepath.Join(r.Dir, "fixes/back.hcl"), path)
+	require.Equal(t, map[string]any{"path": "/f", "log": "FATAL: could not access file", "modes": []any{1.0, "a"}}, vars, "what is not known is left out")
 }

@@ -71,6 +71,9 @@ func explain(diags hcl.Diagnostics, args *schema.Schema) hcl.Diagnostics {
 	return diags
 }
 
+// Explain does so for expressions that are no part of a runbook.
+func Explain(diags hcl.Diagnostics) hcl.Diagnostics { return explain(diags, nil) }
+
 // explainSecret is the diagnostic for a value v of expr that does not convert.
 func explainSecret(expr hclsyntax.Expression, v cty.Value, ctx *hcl.EvalContext, err error) hcl.Diagnostics {
 	if hasSecret(v.Type()) {

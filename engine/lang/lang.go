@@ -25,6 +25,7 @@ type Options struct {
 	Registry *module.Registry
 	Vars     []string // "name=value", from --var; the last one of a name wins
 	VarFiles []string // files of values (.hcl or .json); the last one of a name wins
+	Dir      string   // where relative paths start; empty for the runbook's folder
 	// LookupEnv and Random are the process's own when nil.
 	LookupEnv func(string) (string, bool)
 	Random    io.Reader
@@ -74,7 +75,7 @@ type Runbook struct {
 // Runbook is partial and good for its Sources alone.
 func Load(path string, o Options) (*Runbook, hcl.Diagnostics) {
 	r := newRunbook(path, o)
-	bodies, diags := r.read(path, o.VarFiles)
+	bodies, diags := r.read(path, o)
 	for _, body := range bodies {
 		diags = append(diags, r.addBlocks(body)...)
 	}

@@ -29,6 +29,7 @@ type Finding struct {
 
 	run                           *Runbook
 	when, cause, remedy, evidence hclsyntax.Expression
+	fix                           *fix // nil when it has none
 	refs                          []ref
 }
 
@@ -107,6 +108,9 @@ func (r *Runbook) addFinding(p *Playbook, b *hcl.Block) hcl.Diagnostics {
 		}
 	}
 	f.Evidence = f.evidence != nil
+	for _, block := range content.Blocks {
+		diags = append(diags, f.addFix(block)...)
+	}
 	if complete {
 		p.Findings = append(p.Findings, f)
 	}
@@ -162,6 +166,9 @@ func (r *Runbook) checkPlaybook(p *Playbook, scope *Scope, decodes *int) hcl.Dia
 		evalAs(f.remedy, ctx, "remedy", cty.String, &more)
 		if f.evidence != nil {
 			evalStrings(f.evidence, ctx, "evidence", &more)
+		}
+		if f.fix != nil {
+			f.fix.eval(ctx, &more)
 		}
 		diags = append(diags, outside(more, own)...)
 	}

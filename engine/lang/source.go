@@ -15,8 +15,8 @@ import (
 
 // read parses the file at path, or every *.hcl file in the folder at path
 // except those that are given as files of variables.
-func (r *Runbook) read(path string, varFiles []string) ([]*hclsyntax.Body, hcl.Diagnostics) {
-	files, err := runbookFiles(path, varFiles)
+func (r *Runbook) read(path string, o Options) ([]*hclsyntax.Body, hcl.Diagnostics) {
+	files, err := runbookFiles(path, o.VarFiles)
 	if err != nil {
 		return nil, fault(nil, "Cannot read the runbook", "%s.", err)
 	}
@@ -29,6 +29,9 @@ func (r *Runbook) read(path string, varFiles []string) ([]*hclsyntax.Body, hcl.D
 		if r.Name == "." || r.Name == ".." {
 			r.Name = filepath.Base(abs)
 		}
+	}
+	if o.Dir != "" {
+		r.Dir = o.Dir
 	}
 	cwd, _ := os.Getwd() // without one, path.cwd is empty
 	r.pathValue = cty.ObjectVal(map[string]cty.Value{"runbook": cty.StringVal(r.Dir), "cwd": cty.StringVal(cwd)})

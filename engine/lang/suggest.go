@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// DidYouMean is " Did you mean …?" when one of names is close to given, else "".
+func DidYouMean(given string, names []string) string { return didYouMean(given, names) }
+
 // didYouMean is " Did you mean …?" when one of names is close to given, else "".
 // Of several equally close names the first one counts.
 func didYouMean(given string, names []string) string {

@@ -20,6 +20,37 @@ playbook "a" {
     remedy = "x ${step.file.smu}" # ERROR: Did you mean "sum"?
   }
 }
+playbook "fixes" {
+  look "sql.query" "db" {
+    sql = "select 1"
+  }
+  finding "good" {
+    when   = look.db.rows == "x"
+    cause  = "x"
+    remedy = "x"
+    fix {
+      runbook = "fix.hcl"
+      vars    = { rows = look.db.rows, size = step.file.sum }
+    }
+  }
+  finding "bad" {
+    when   = true
+    cause  = "x"
+    remedy = "x"
+    fix {} # ERROR: Missing argument "runbook"
+  }
+  finding "worse" {
+    when   = true
+    cause  = "x"
+    remedy = "x"
+    fix {
+      runbook = look.bd.rows # ERROR: Did you mean "db"?
+      vars    = "cluster" # ERROR: takes { name = value, … }
+      var     = {} # ERROR: Unsupported argument
+    }
+    fix { runbook = "x" } # ERROR: Second fix block
+  }
+}
 playbook "a" {} # ERROR: Duplicate playbook name
 playbook "b" {
   look "sql.query" "db" {
