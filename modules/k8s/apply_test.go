@@ -26,6 +26,7 @@ func TestMain(m *testing.M) { os.Exit(kubetest.Run(m)) }
 
 func TestExamplesAreWellFormed(t *testing.T) {
 	moduletest.Example(t, module.Of[Apply]())
+	moduletest.Example(t, module.Of[Collect]())
 	moduletest.Example(t, module.Of[Get]())
 	moduletest.Example(t, module.Of[Logs]())
 	moduletest.Example(t, module.Of[Nodes]())

@@ -277,7 +277,7 @@ func TestWaitingEndsWhereItIsHopeless(t *testing.T) {
 			c.change(a)
 			_, _, err := hippo(t, o, a, `deadlines = { backup = "30ms" }`).Apply()
 			require.ErrorContains(t, err, c.text)
-			require.Contains(t, strings.Join(evidence(t, err), "\n"), c.evidence)
+			require.Contains(t, strings.Join(evidenceOf(t, err), "\n"), c.evidence)
 		})
 	}
 }
@@ -359,7 +359,7 @@ func requireAt(t *testing.T, err error, arg, text string) {
 	require.Equal(t, arg, at.Arg)
 }
 
-func evidence(t *testing.T, err error) []string {
+func evidenceOf(t *testing.T, err error) []string {
 	t.Helper()
 	e := (*module.Explained)(nil)
 	require.ErrorAs(t, err, &e)

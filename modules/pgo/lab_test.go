@@ -81,7 +81,7 @@ func TestLabImageWithoutPgauditIsHopeless(t *testing.T) {
 	step := l.step(t, "name = \"core-broken\"\nimage = %q\n"+labAPI, image)
 	_, _, err := step.Apply()
 	require.ErrorContains(t, err, "Patroni gave up bootstrapping it")
-	require.Contains(t, strings.Join(evidence(t, err), "\n"), `could not access file "pgaudit.so"`)
+	require.Contains(t, strings.Join(evidenceOf(t, err), "\n"), `could not access file "pgaudit.so"`)
 
 	// The operator's own removal breaks on it; by hand nothing is left.
 	require.NoError(t, step.Destroy())
@@ -101,7 +101,7 @@ func TestLabAFailedStanzaIsAskedForAgain(t *testing.T) {
 	step := l.step(t, "name = \"core-stanza\"\nimage = %q\n"+labAPI, image)
 	_, _, err := step.Apply()
 	require.ErrorContains(t, err, "Job core-stanza-stanza-create failed, and the operator never repeats it")
-	require.Contains(t, strings.Join(evidence(t, err), "\n"), `container not found`)
+	require.Contains(t, strings.Join(evidenceOf(t, err), "\n"), `container not found`)
 	odd()
 	step.Converge(module.Update)
 	require.NoError(t, step.Destroy())
@@ -113,7 +113,7 @@ func TestLabMissingImageIsHopeless(t *testing.T) {
 	t.Cleanup(func() { l.sweep("core-noimage") })
 	_, _, err := l.step(t, "name = \"core-noimage\"\nimage = \"crunchydata/antdb-ha:nosuch\"\n"+labAPI).Apply()
 	require.ErrorContains(t, err, "ImagePull")
-	require.Contains(t, strings.Join(evidence(t, err), "\n"), "antdb-ha:nosuch")
+	require.Contains(t, strings.Join(evidenceOf(t, err), "\n"), "antdb-ha:nosuch")
 }
 
 func TestLabForeignNamespaceIsRefused(t *testing.T) {

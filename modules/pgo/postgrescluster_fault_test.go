@@ -49,7 +49,7 @@ func TestPostgresClusterWithoutImageIsHopeless(t *testing.T) {
 	_, p, c := failing(t, "postgrescluster-imagepull.yaml", "hippo6pull-db-4rzx-0")
 	err := hopelessNow(t, p, c)
 	requireAt(t, err, "image", "pod hippo6pull-db-4rzx-0, container postgres-startup: ErrImagePull")
-	require.Contains(t, strings.Join(evidence(t, err), "\n"), "container postgres-startup waits: ErrImagePull")
+	require.Contains(t, strings.Join(evidenceOf(t, err), "\n"), "container postgres-startup waits: ErrImagePull")
 }
 
 func TestPostgresClusterWithAnImageOfAnotherMajorIsHopelessAtItsFirstStart(t *testing.T) {
@@ -62,7 +62,7 @@ func TestPostgresClusterWithAnImageOfAnotherMajorIsHopelessAtItsFirstStart(t *te
 
 	err = hopelessNow(t, p, c)
 	requireAt(t, err, "postgres_version", "the image holds postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1), and the cluster is made for PostgreSQL 16")
-	require.Contains(t, evidence(t, err), "postgres-startup | Expected PostgreSQL version 16")
+	require.Contains(t, evidenceOf(t, err), "postgres-startup | Expected PostgreSQL version 16")
 
 	delete(a.logs, "hippo6ver-db-7sbq-0/postgres-startup")
 	status["restartCount"] = 5
@@ -88,7 +88,7 @@ func TestPostgresClusterWhoseBackupCannotStartIsHopeless(t *testing.T) {
 	err := hopelessNow(t, p, c)
 	requireAt(t, err, "backup_image", "the first backup cannot start (Job hippo6-backup-c895)")
 	require.ErrorContains(t, err, "/opt/crunchy/bin/pgbackrest")
-	require.Contains(t, evidence(t, err), "the database itself serves; replicas come only after this backup")
+	require.Contains(t, evidenceOf(t, err), "the database itself serves; replicas come only after this backup")
 
 	set(pod, []any{}, "status", "containerStatuses")
 	set(a.find("jobs", "hippo6-backup-c895"), int64(3), "status", "failed")
@@ -119,6 +119,6 @@ func TestPostgresClusterThatNobodyTakesAwayIsExplained(t *testing.T) {
 	d.stalled = 20 * time.Millisecond
 	err := d.remove(t.Context(), moduletest.Env(t, nil), true, true)
 	require.ErrorContains(t, err, "cluster hippo58 is not taken away: the operator has done nothing about it for 20ms")
-	require.Contains(t, strings.Join(evidence(t, err), "\n"), "still has the finalizer postgres-operator.crunchydata.com/finalizer")
+	require.Contains(t, strings.Join(evidenceOf(t, err), "\n"), "still has the finalizer postgres-operator.crunchydata.com/finalizer")
 	require.Empty(t, a.sent, "it is on its way out already")
 }

@@ -83,7 +83,7 @@ func TestRemovalThatFailsShowsWhatIsLeft(t *testing.T) {
 	removing(a, object{"failed": int64(1)})
 	err := hippo(t, o, a, "").Destroy()
 	require.ErrorContains(t, err, "the operator's removal of cluster hippo failed")
-	require.Contains(t, strings.Join(evidence(t, err), "\n"), "left: Pgcluster hippo, Job hippo-rmdata-abcd, Deployment hippo")
+	require.Contains(t, strings.Join(evidenceOf(t, err), "\n"), "left: Pgcluster hippo, Job hippo-rmdata-abcd, Deployment hippo")
 	require.Empty(t, a.deleted)
 }
 

@@ -44,7 +44,7 @@ func TestEachPhaseHasItsDeadline(t *testing.T) {
 			_, _, err := step.Apply()
 			requireAt(t, err, "deadlines", "cluster hippo is not there after 20ms")
 			require.Equal(t, phase, last)
-			require.Contains(t, strings.Join(evidence(t, err), "\n"), c.evidence)
+			require.Contains(t, strings.Join(evidenceOf(t, err), "\n"), c.evidence)
 		})
 	}
 }
@@ -155,8 +155,8 @@ func TestADatabaseThatNeverStartsIsHopeless(t *testing.T) {
 			requireAt(t, err, want[0], want[1])
 		}
 		if want[0] != "deadlines" {
-			require.Contains(t, strings.Join(evidence(t, err), "\n"), line)
-			require.Contains(t, strings.Join(evidence(t, err), "\n"), "DETAIL:  more")
+			require.Contains(t, strings.Join(evidenceOf(t, err), "\n"), line)
+			require.Contains(t, strings.Join(evidenceOf(t, err), "\n"), "DETAIL:  more")
 		}
 	}
 }

@@ -1,0 +1,105 @@
+package k8s
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/adbsql/antdbctl/engine/diagnosis/evidence"
+)
+
+const (
+	crewWidth = 12               // requests at a time
+	lookTime  = 20 * time.Second // for one request
+)
+
+// crew does looks side by side and notes those that come to nothing. When the
+// server has gone, or time is over, it says so once and lets the rest be.
+type crew struct {
+	ctx   context.Context
+	stop  context.CancelCauseFunc
+	rec   evidence.Recorder
+	fault func(error) error // explains what ended the connection
+	slots chan struct{}
+	wg    sync.WaitGroup
+
+	mu    sync.Mutex
+	lost  []string // what was not looked at any more
+	noted map[evidence.Gap]bool
+}
+
+func newCrew(ctx context.Context, rec evidence.Recorder, fault func(error) error) *crew {
+	ctx, stop := context.WithCancelCause(ctx)
+	return &crew{ctx: ctx, stop: stop, rec: rec, fault: fault, slots: make(chan struct{}, crewWidth), noted: map[evidence.Gap]bool{}}
+}
+
+// do begins a look. what names it in a gap.
+func (c *crew) do(what string, place evidence.Place, within time.Duration, look func(context.Context) error) {
+	c.wg.Go(func() {
+		select {
+		case c.slots <- struct{}{}:
+			defer func() { <-c.slots }()
+		case <-c.ctx.Done():
+		}
+		if c.ctx.Err() != nil {
+			c.lose(what)
+			return
+		}
+		ctx, cancel := context.WithTimeout(c.ctx, within)
+		defer cancel()
+		if err := look(ctx); err != nil {
+			c.note(what, place, err, within)
+		}
+	})
+}
+
+func (c *crew) note(what string, place evidence.Place, err error, within time.Duration) {
+	switch {
+	case c.ctx.Err() != nil:
+		c.lose(what)
+	case errors.Is(err, context.DeadlineExceeded):
+		c.gap(what, place, fmt.Errorf("no answer within %s", within))
+	case apierrors.IsUnauthorized(err), errors.As(err, new(*url.Error)):
+		c.stop(c.fault(err))
+		c.lose(what)
+	default:
+		c.gap(what, place, err)
+	}
+}
+
+// gap notes the same gap once.
+func (c *crew) gap(what string, place evidence.Place, err error) {
+	c.mu.Lock()
+	gap := evidence.Gap{What: what, Place: place, Reason: err.Error()}
+	known := c.noted[gap]
+	c.noted[gap] = true
+	c.mu.Unlock()
+	if !known {
+		c.rec.Gap(what, place, err)
+	}
+}
+
+func (c *crew) lose(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = append(c.lost, what)
+}
+
+func (c *crew) wait() { c.wg.Wait() }
+
+// finish says what the end of the time, or of the server, has cost.
+func (c *crew) finish() {
+	if n := len(c.lost); n > 0 {
+		err := context.Cause(c.ctx)
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			err = errors.New("the time was over")
+		}
+		c.rec.Gap(fmt.Sprintf("%d looks at Kubernetes (%s, …)", n, c.lost[0]), evidence.Place{}, err)
+	}
+	c.stop(nil)
+}
