@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/adbsql/antdbctl/engine/diag"
+	"github.com/adbsql/antdbctl/engine/diagnosis"
 	"github.com/adbsql/antdbctl/engine/module"
 )
 
@@ -26,7 +27,7 @@ type Sink interface{ Emit(Envelope) }
 
 // RunStarted opens the stream.
 type RunStarted struct {
-	Command string `json:"command"` // plan, apply, destroy, diagnose
+	Command string `json:"command"` // plan, apply, destroy, diagnose, bundle
 	Runbook string `json:"runbook"`
 	Title   string `json:"title,omitempty"`
 	Path    string `json:"path"`
@@ -133,11 +134,13 @@ type Diagnosed struct {
 
 // Finding is a cause that a playbook found.
 type Finding struct {
-	Playbook string   `json:"playbook"`
-	Title    string   `json:"title"`
-	Cause    string   `json:"cause"`
-	Remedy   string   `json:"remedy,omitempty"`
-	Evidence []string `json:"evidence,omitempty"`
+	Playbook string         `json:"playbook"`
+	Title    string         `json:"title"`
+	Cause    string         `json:"cause"`
+	Remedy   string         `json:"remedy,omitempty"`
+	Evidence []string       `json:"evidence,omitempty"`
+	Fix      *diagnosis.Fix `json:"fix,omitempty"`
+	Offer    string         `json:"offer,omitempty"` // the command that plans and applies the fix
 }
 
 // PlaybookFinished says what a playbook came to.
@@ -145,6 +148,35 @@ type PlaybookFinished struct {
 	Playbook string `json:"playbook"`
 	Findings int    `json:"findings"`
 	Blind    int    `json:"blind"` // looks that could not be taken everywhere
+}
+
+// Collecting says that a diagnosis begins to look around.
+type Collecting struct {
+	Language string   `json:"language"`
+	Places   []string `json:"places"`
+	Looks    int      `json:"looks"`   // collectors to run, over all places
+	Seconds  float64  `json:"seconds"` // that they have
+}
+
+// Verdict is what the knowledge base makes of what was seen.
+type Verdict struct {
+	diagnosis.Verdict
+	Language string   `json:"language"` // of its texts: en, zh
+	Places   []string `json:"places,omitempty"`
+	Bundle   string   `json:"bundle,omitempty"`  // the file that the evidence came out of
+	After    []string `json:"after,omitempty"`   // the steps whose failure it is about; none when it was asked for
+	Command  string   `json:"command,omitempty"` // repeats the diagnosis; with --fix ID it fixes
+	Seconds  float64  `json:"seconds"`
+}
+
+// FixFinished says whether a fix has taken its finding away.
+type FixFinished struct {
+	Language string `json:"language"`
+	Finding  string `json:"finding"`
+	Title    string `json:"title"`
+	Gone     bool   `json:"gone"`
+	Blind    bool   `json:"blind,omitempty"` // gone, but less could be seen than before
+	Remedy   string `json:"remedy,omitempty"`
 }
 
 // RunFinished closes the stream.
@@ -176,4 +208,7 @@ func (StepFinished) Type() string     { return "step_finished" }
 func (Diagnosed) Type() string        { return "diagnosed" }
 func (Finding) Type() string          { return "finding" }
 func (PlaybookFinished) Type() string { return "playbook_finished" }
+func (Collecting) Type() string       { return "collecting" }
+func (Verdict) Type() string          { return "verdict" }
+func (FixFinished) Type() string      { return "fix_finished" }
 func (RunFinished) Type() string      { return "run_finished" }

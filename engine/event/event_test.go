@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/adbsql/antdbctl/engine/diag"
+	"github.com/adbsql/antdbctl/engine/diagnosis"
+	"github.com/adbsql/antdbctl/engine/diagnosis/evidence"
 	"github.com/adbsql/antdbctl/engine/event"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/secret"
@@ -63,6 +65,13 @@ func TestAStoredStreamIsReadBackAsItWas(t *testing.T) {
 		event.StepFinished{Address: "a", Status: event.Failed, Action: module.Run, Diagnostics: []diag.Diagnostic{{Summary: "s", Line: 3}}, Transfers: []event.Transfer{{Verb: "send", Bytes: 5, Seconds: 1.5}}},
 		event.Diagnosed{Diagnostics: []diag.Diagnostic{{Summary: "s"}}},
 		event.Finding{Playbook: "p", Cause: "c"}, event.PlaybookFinished{Playbook: "p", Blind: 1},
+		event.Collecting{Places: []string{"node1"}, Looks: 2, Seconds: 10},
+		event.Verdict{Language: "zh", After: []string{"a"}, Verdict: diagnosis.Verdict{
+			Causes: []diagnosis.Finding{{ID: "G-40", Confidence: diagnosis.Certain, Evidence: []diagnosis.Quote{{Where: "w", Time: fixedClock(), Line: 3}},
+				Fix: &diagnosis.Fix{Runbook: "f.hcl", Vars: map[string]any{"cluster": "antdb", "nodes": []any{"n"}}}}},
+			Gaps: []evidence.Gap{{What: "x", Place: evidence.Place{Node: "n"}, Reason: "r"}}, Facts: 2, Bytes: 1 << 40,
+		}},
+		event.FixFinished{Finding: "G-40", Gone: true},
 		event.RunFinished{Command: "apply", OK: true, Counts: map[event.Status]int{event.Changed: 2}},
 	}
 	for n, e := range events {

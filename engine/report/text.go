@@ -76,6 +76,12 @@ func (t *Text) Emit(e event.Envelope) {
 		t.printFinding(ev)
 	case event.PlaybookFinished:
 		t.printPlaybook(ev)
+	case event.Collecting:
+		t.printCollecting(ev)
+	case event.Verdict:
+		t.printVerdict(e.Time, ev)
+	case event.FixFinished:
+		t.printFix(ev)
 	case event.RunFinished:
 		t.printEnd(e.Run, ev)
 	}
@@ -126,6 +132,9 @@ func (t *Text) printFinding(f event.Finding) {
 	if f.Remedy != "" {
 		t.printf("  Remedy   %s\n", f.Remedy)
 	}
+	if f.Offer != "" {
+		t.whole("Fix", f.Offer)
+	}
 }
 
 func (t *Text) printPlaybook(p event.PlaybookFinished) {
@@ -142,7 +151,7 @@ func (t *Text) printPlaybook(p event.PlaybookFinished) {
 func (t *Text) printEnd(run string, f event.RunFinished) {
 	n := f.Counts
 	switch {
-	case f.Command == "plan" || f.Command == "diagnose" && f.OK || f.Declined:
+	case f.Command == "plan" || looks(f.Command) || f.Declined:
 		return
 	case f.Interrupted:
 		t.printf("\n%s %s. Applying again goes on from here.\n", t.warn("Interrupted:"), t.tally(n))
@@ -161,6 +170,9 @@ func (t *Text) printEnd(run string, f event.RunFinished) {
 		t.printf("  %s = %s\n", o.Name, block(readable(o.Value)))
 	}
 }
+
+// looks reports whether a command only looks.
+func looks(command string) bool { return command == "diagnose" || command == "bundle" }
 
 // readable is a text as it is, and what has parts as JSON, in lines where it is
 // long.
