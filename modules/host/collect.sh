@@ -1,0 +1,210 @@
+# Tells what a machine is and has that matters to a diagnosis, a key and a value on each line. It changes nothing.
+# usage: collect.sh FOLDER...
+# What comes first is what the rest is read by; what may take long comes last.
+echo "clock $(date +%s.%N)"
+LC_ALL=C; export LC_ALL
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/usr/bin:/bin:/opt/bin; export PATH
+has() { command -v "$1" >/dev/null 2>&1; }
+say() { printf '%s\n' "$*"; }
+lack() { printf '%s\n' "gap $1: $2"; }
+patience=
+timeout 1 true 2>/dev/null && patience='timeout 10'
+say host "$(uname -n 2>/dev/null || cat /proc/sys/kernel/hostname)"
+user=$(id -u 2>/dev/null)
+say uid "$user"
+
+# A process in some container of this machine is another's; only root can see where one is.
+own=$(readlink /proc/self/ns/pid 2>/dev/null)
+words= seen=
+for comm in /proc/[0-9]*/comm; do
+	{ read -r name <"$comm"; } 2>/dev/null || continue
+	case $name in kubelet | containerd | dockerd | crio | chronyd | ntpd | systemd-timesyn) ;; *) continue ;; esac
+	dir=${comm%/comm}
+	ns=$(readlink "$dir/ns/pid" 2>/dev/null)
+	[ -z "$ns" ] || [ "$ns" = "$own" ] || continue
+	say process "$name"
+	seen="$seen $name "
+	[ "$name" = kubelet ] && words=$(tr '\0' '\n' <"$dir/cmdline" 2>/dev/null | sed 's/^\(--[a-z-]*\)=/\1\n/' 2>/dev/null)
+done
+
+# flag NAME: a value that the kubelet was started with
+flag() { printf '%s\n' "$words" | sed -n "/^--$1\$/{n;p;}" 2>/dev/null; }
+plain() { tr -d "\"' "; }
+endpoint=$(flag container-runtime-endpoint) config=$(flag config) kubelet_root=$(flag root-dir)
+say override "$(flag hostname-override)"
+: "${config:=/var/lib/kubelet/config.yaml}" "${kubelet_root:=/var/lib/kubelet}"
+[ -n "$endpoint" ] || [ ! -r /var/lib/kubelet/kubeadm-flags.env ] ||
+	endpoint=$(sed -n 's/.*--container-runtime-endpoint=\([^" ]*\).*/\1/p' /var/lib/kubelet/kubeadm-flags.env)
+[ -n "$endpoint" ] || [ ! -r "$config" ] || endpoint=$(sed -n 's/^containerRuntimeEndpoint:[[:space:]]*//p' "$config" | plain)
+
+while read -r k v unit; do
+	case $k in MemTotal: | MemFree: | Buffers: | Cached: | MemAvailable: | HugePages_Total: | HugePages_Free:) say memory "$k $v" ;; esac
+done </proc/meminfo
+# not by the shell, which may read byte after byte: these files give but the first then
+say sem "$(cat /proc/sys/kernel/sem 2>/dev/null)"
+say shmmax "$(cat /proc/sys/kernel/shmmax 2>/dev/null)"
+
+while read -r dev at type options rest; do
+	case $at in /run/* | /proc* | /sys* | /dev/* | /snap/* | "$kubelet_root"/p* | /var/lib/docker/* | /var/lib/containerd/* | /var/lib/containers/*) continue ;; esac
+	case $type in proc | sysfs | cgroup* | devpts | mqueue | autofs | nsfs | squashfs) continue ;; overlay) options=${options%%,*} ;; esac
+	say mount "$type $options $at"
+done </proc/mounts
+
+# disk HOLDS PATH
+disk() {
+	[ -d "$2" ] || return
+	say disk "$1 $($patience df -Pk "$2" 2>/dev/null | tail -n 1)"
+	say inodes "$1 $($patience df -Pi "$2" 2>/dev/null | tail -n 1)"
+}
+if has df && has tail; then
+	disk - /
+	while read -r dev at type options rest; do
+		case $at in / | /run/* | /dev/* | /snap/* | "$kubelet_root"/p* | /var/lib/docker/* | /var/lib/containerd/*) continue ;; esac
+		case $type in ext* | xfs | btrfs | zfs | f2fs | jfs | reiserfs) disk - "$at" ;; esac
+	done </proc/mounts
+	root=
+	[ ! -r /etc/docker/daemon.json ] || root=$(sed -n 's/.*"\(data-root\|graph\)"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\2/p' /etc/docker/daemon.json)
+	disk images "${root:-/var/lib/docker}"
+	root=
+	[ ! -r /etc/containerd/config.toml ] || root=$(sed -n 's/^root[[:space:]]*=[[:space:]]*//p' /etc/containerd/config.toml | plain)
+	disk images "${root:-/var/lib/containerd}"
+	disk images /var/lib/containers/storage
+	disk kubelet "$kubelet_root"
+	disk etcd /var/lib/etcd
+	disk log /var/log
+	for folder; do disk volumes "$folder"; done
+else lack "its disks" "there is no df"; fi
+
+for folder; do
+	say folder "$folder"
+	if [ -d "$folder" ]; then
+		if has ls; then
+			say mode "$(ls -ldn "$folder/" 2>/dev/null)"
+			[ -r "$folder" ] || lack "the folder $folder" "permission denied"
+			ls -A "$folder" 2>/dev/null | head -n 16 | sed 's/^/entry /'
+		else lack "the folder $folder" "there is no ls"; fi
+	else
+		d=$folder
+		until [ -e "${d:-/}" ]; do d=${d%/*}; done
+		[ -x "${d:-/}" ] || lack "the folder $folder" "permission denied in ${d:-/}"
+		[ ! -e "$folder" ] || lack "the folder $folder" "it is no folder"
+	fi
+done
+
+for i in /sys/class/net/*; do
+	[ -r "$i/mtu" ] || continue
+	mtu= state= flags= type= index= link= kind= part=-
+	{ read -r mtu <"$i/mtu"; read -r state <"$i/operstate"; read -r flags <"$i/flags"; read -r type <"$i/type"; read -r index <"$i/ifindex"; read -r link <"$i/iflink"; } 2>/dev/null
+	while read -r l; do case $l in DEVTYPE=*) kind=${l#DEVTYPE=} ;; esac; done 2>/dev/null <"$i/uevent"
+	[ -e "$i/device" ] && part=device
+	[ -d "$i/bridge" ] && part=bridge
+	say interface "${i##*/} $mtu $state $flags $type $index $link $part ${kind:--}"
+done
+if has ip; then ip -o address show 2>/dev/null | while read -r l; do say address "$l"; done
+else lack "addresses of its interfaces" "there is no ip"; fi
+if [ -r /proc/net/route ]; then while read -r l; do say route "$l"; done </proc/net/route; fi
+if has sed; then sed -n 's/^ *[0-9]*: \([0-9A-F]*:[0-9A-F]*\) [0-9A-F:]* 0A .*/port \1/p' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+else lack "its listening ports" "there is no sed"; fi
+
+# certificates alone leave the machine: keys stand in the same files
+if has sed; then
+	for f in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt /etc/kubernetes/ssl/*.pem /etc/kubernetes/ssl/*.crt /etc/etcd/ssl/*.pem /etc/etcd/pki/*.crt \
+		"$kubelet_root"/pki/kubelet-client-current.pem "$kubelet_root"/pki/kubelet-server-current.pem "$kubelet_root"/pki/kubelet.crt; do
+		[ -f "$f" ] || continue
+		[ -r "$f" ] || { lack "the certificate $f" "permission denied"; continue; }
+		say pem "$f"
+		sed -n '/BEGIN CERTIFICATE-/,/END CERTIFICATE-/s/^/- /p' "$f"
+	done
+	for f in /etc/kubernetes/*.conf /etc/kubernetes/*.kubeconfig; do
+		[ -f "$f" ] || continue
+		[ -r "$f" ] || { lack "the certificate in $f" "permission denied"; continue; }
+		sed -n "s|^ *client-certificate-data: *|kubeconfig $f |p" "$f"
+	done
+	[ ! -d "$kubelet_root" ] || [ -x "$kubelet_root" ] || lack "the kubelet's certificates" "permission denied in $kubelet_root"
+	[ ! -d /etc/kubernetes ] || [ -x /etc/kubernetes ] || lack "the certificates of Kubernetes" "permission denied in /etc/kubernetes"
+else lack "its certificates" "there is no sed"; fi
+
+synced=
+if has timedatectl; then
+	synced=$($patience timedatectl show -p NTPSynchronized --value 2>/dev/null)
+	[ -n "$synced" ] || synced=$($patience timedatectl status 2>/dev/null | sed -n 's/.*synchronized: *//p')
+fi
+if [ "$synced" != yes ] && has chronyc; then
+	case $($patience chronyc -n tracking 2>/dev/null) in *"Leap status"*ot\ sync*) synced=no ;; *"Leap status"*) synced=yes ;; esac
+fi
+if [ "$synced" != yes ] && has ntpq; then
+	case $($patience ntpq -c rv 2>/dev/null) in *sync_ntp*) synced=yes ;; *leap_alarm*) synced=no ;; esac
+fi
+if [ -n "$synced" ]; then say synced "$synced"; else lack "its time service" "neither timedatectl nor chronyc nor ntpq tells"; fi
+
+kubelet=unknown
+case $seen in
+*" kubelet "*) kubelet=active ;;
+*)
+	if [ -d /run/systemd/system ] && has systemctl; then kubelet=$($patience systemctl is-active kubelet 2>/dev/null); fi
+	case $kubelet in
+	unknown | "" | inactive) if has kubelet; then kubelet=inactive; else kubelet=missing; fi ;;
+	esac
+	;;
+esac
+say kubelet "$kubelet"
+
+if [ -z "$endpoint" ] && has kubelet; then
+	# before 1.24 the kubelet spoke to Docker by itself; since, containerd's socket is the usual one
+	minor=$(kubelet --version 2>/dev/null | sed -n 's/^Kubernetes v1\.\([0-9]*\).*/\1/p')
+	if [ "${minor:-99}" -lt 24 ]; then endpoint=docker; else endpoint=containerd; fi
+fi
+case $endpoint in
+*containerd*) engine=containerd ;;
+*crio*) engine=crio ;;
+*docker*) engine=docker ;;
+*)
+	engine=none
+	for e in docker containerd crio; do if has "$e"; then engine=$e; break; fi; done
+	;;
+esac
+socket=
+case $endpoint in *.sock) socket=${endpoint#unix://} ;; esac
+say runtime "$engine"
+CONTAINERD_ADDRESS=/run/containerd/containerd.sock
+[ $engine != containerd ] || [ -z "$socket" ] || CONTAINERD_ADDRESS=$socket
+export CONTAINERD_ADDRESS
+
+# last words of a command that fails
+complaint() { words=$("$@" 2>&1 >/dev/null) || printf '%s\n' "$words" | tail -n 1; }
+case $engine in
+containerd)
+	say version "$(containerd --version 2>/dev/null | head -n 1)"
+	if has ctr; then say complaint "$(complaint $patience ctr version)"; else lack "whether containerd answers" "there is no ctr"; fi
+	;;
+docker)
+	say version "$($patience docker version --format '{{.Server.Version}}' 2>/dev/null | head -n 1)"
+	if has docker; then say complaint "$(complaint $patience docker version)"; fi
+	;;
+crio)
+	say version "$(crio --version 2>/dev/null | head -n 1)"
+	if has crictl; then say complaint "$(complaint $patience crictl --runtime-endpoint "unix://${socket:-/var/run/crio/crio.sock}" version)"; fi
+	;;
+esac
+
+# images NAMESPACE
+images() { $patience ctr -n "$1" images ls 2>/dev/null | sed "s|^|ctr $1 |"; }
+case $seen in
+*" dockerd "*) if has docker; then $patience docker image ls --no-trunc --format 'image docker {{.Repository}}:{{.Tag}} {{.ID}}' 2>/dev/null; fi ;;
+esac
+case $engine in
+containerd)
+	if has ctr; then
+		images k8s.io
+		images default
+	elif has crictl; then $patience crictl --runtime-endpoint "unix://$CONTAINERD_ADDRESS" images --no-trunc 2>/dev/null | sed 's/^/crictl containerd /'
+	else lack "its images" "there is neither ctr nor crictl"; fi
+	;;
+crio)
+	if has crictl; then $patience crictl --runtime-endpoint "unix://${socket:-/var/run/crio/crio.sock}" images --no-trunc 2>/dev/null | sed 's/^/crictl crio /'
+	elif has podman; then $patience podman image ls --no-trunc --format 'image crio {{.Repository}}:{{.Tag}} {{.ID}}' 2>/dev/null
+	else lack "its images" "there is neither crictl nor podman"; fi
+	;;
+none) lack "its images" "there is no container runtime" ;;
+esac
+echo over
