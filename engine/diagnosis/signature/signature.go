@@ -31,16 +31,27 @@
 //	}
 //
 // A line is looked for in every log of the kinds in, a fact among all facts of
-// its kind. Blanks of a match stand for any white space and its quotation marks
-// for those of any language; the time stamps and severities that programs write
-// before a message are no part of it. A line counts only while something is
-// wrong where it was written: what a container wrote before it became ready is
-// history, unless past is true.
+// its kind; both are strong unless strength says otherwise. Blanks of a match
+// stand for any white space and its quotation marks for those of any language;
+// the time stamps and severities that programs write before a message are no
+// part of it. A line counts only while something is wrong where it was written:
+// what a container wrote before it became ready is history. With past = true a
+// line counts also where all is well, if it is no older than the window of the
+// diagnosis.
 //
-// Expressions see self (in when), each signal that held by its name, and facts,
-// an object with a list for each kind of fact, dots replaced by underscores. A
-// fact has the attributes of its kind, and name and place; a line has its named
-// groups, and line, log, place and count. A signal that did not hold is null.
+// A finding holds when all signals of require do, or, without require, any one
+// that is no hint. Several names of which one is enough stand in one entry of
+// require with bars between: require = ["said | said_buildkit", "step"].
+//
+// Expressions see self (in when, and only there), facts, an object with a list
+// for each kind of fact, dots replaced by underscores, and, but for when, each
+// signal by its name and place, where the finding holds. A fact has the
+// attributes of its kind, and name and place; a line has its named groups, and
+// line, log, place and count. A signal that did not hold is null, and so is a
+// group that took no part in the match. A part of a text that cannot be made
+// of what was seen is left out of it.
+//
+// An ID in explains covers also what that finding explains.
 package signature
 
 import (
@@ -49,8 +60,17 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// Text is a text in the languages of operators.
+// Text is a text in the languages of operators. ZH may be nil; both are where
+// a text was left out.
 type Text struct{ EN, ZH hcl.Expression }
+
+// In is the text in a language, in English where it is not given in that one.
+func (t Text) In(language string) hcl.Expression {
+	if language == "zh" && t.ZH != nil {
+		return t.ZH
+	}
+	return t.EN
+}
 
 // Layers are the parts of a site that build on each other, deepest first: a
 // fault of one shows in all that follow.
@@ -78,7 +98,7 @@ type Finding struct {
 	Warning  bool     // nothing has failed yet
 	Lines    []*Line
 	Facts    []*Fact
-	Require  []string       // signals that must all hold; empty: any one that is no hint
+	Require  [][]string     // of each, one signal must hold; empty: any signal that is no hint
 	Unless   hcl.Expression // when true, it does not hold
 	Explains []string       // IDs of what is only its symptom
 
@@ -92,7 +112,7 @@ type Line struct {
 	Name      string
 	In        []string       // log kinds
 	Container *regexp.Regexp // of the place; nil for all
-	Match     *regexp.Regexp
+	Match     *regexp.Regexp // blanks and quotation marks made tolerant
 	Strength  Strength
 	Past      bool // counts also when what wrote it has become healthy since
 }
@@ -107,8 +127,8 @@ type Fact struct {
 
 // Fix is a runbook that takes the cause away.
 type Fix struct {
-	Runbook string // path beside the signature's file
-	Vars    hcl.Expression
+	Runbook string         // path in the knowledge base, such as fixes/preload.hcl; an absolute one of a user's own
+	Vars    hcl.Expression // nil for none
 	Range   hcl.Range
 }
 
@@ -116,4 +136,6 @@ type Fix struct {
 type Book struct {
 	Findings []*Finding
 	Sources  map[string]*hcl.File
+	// Kinds are the kinds of fact that an expression looks at by way of facts.
+	Kinds []string
 }
