@@ -91,16 +91,18 @@ func (c *Collect) gather(ctx context.Context, env *module.Env, rec evidence.Reco
 	if len(explicit) == 0 && env.Target.Namespace != "" {
 		explicit = []string{env.Target.Namespace}
 	}
-	s := g.survey(crew, explicit)
-	crew.wait()
-	s.sort()
+	late := crew.apart()
+	s := g.survey(crew, late, explicit, logs)
 	g.report(s)
 	g.review(crew, s)
 	if logs {
-		g.events(s)
 		g.logs(crew, s)
 	}
 	crew.wait()
+	late.wait()
+	if logs {
+		g.events(s)
+	}
 	crew.finish()
 	return nil
 }

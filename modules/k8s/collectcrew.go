@@ -15,18 +15,24 @@ import (
 
 const (
 	crewWidth = 12               // requests at a time
-	lookTime  = 20 * time.Second // for one request
+	firstTime = 5 * time.Second  // for a request that others depend on
+	lookTime  = 15 * time.Second // for any other
 )
 
 // crew does looks side by side and notes those that come to nothing. When the
 // server has gone, or time is over, it says so once and lets the rest be.
 type crew struct {
+	*pool
+	wg sync.WaitGroup
+}
+
+// pool is what all of a look share.
+type pool struct {
 	ctx   context.Context
 	stop  context.CancelCauseFunc
 	rec   evidence.Recorder
 	fault func(error) error // explains what ended the connection
 	slots chan struct{}
-	wg    sync.WaitGroup
 
 	mu    sync.Mutex
 	lost  []string // what was not looked at any more
@@ -35,8 +41,11 @@ type crew struct {
 
 func newCrew(ctx context.Context, rec evidence.Recorder, fault func(error) error) *crew {
 	ctx, stop := context.WithCancelCause(ctx)
-	return &crew{ctx: ctx, stop: stop, rec: rec, fault: fault, slots: make(chan struct{}, crewWidth), noted: map[evidence.Gap]bool{}}
+	return &crew{pool: &pool{ctx: ctx, stop: stop, rec: rec, fault: fault, slots: make(chan struct{}, crewWidth), noted: map[evidence.Gap]bool{}}}
 }
+
+// apart is a crew whose looks nobody waits for who waits for c's.
+func (c *crew) apart() *crew { return &crew{pool: c.pool} }
 
 // do begins a look. what names it in a gap.
 func (c *crew) do(what string, place evidence.Place, within time.Duration, look func(context.Context) error) {
@@ -58,7 +67,7 @@ func (c *crew) do(what string, place evidence.Place, within time.Duration, look 
 	})
 }
 
-func (c *crew) note(what string, place evidence.Place, err error, within time.Duration) {
+func (c *pool) note(what string, place evidence.Place, err error, within time.Duration) {
 	switch {
 	case c.ctx.Err() != nil:
 		c.lose(what)
@@ -73,7 +82,7 @@ func (c *crew) note(what string, place evidence.Place, err error, within time.Du
 }
 
 // gap notes the same gap once.
-func (c *crew) gap(what string, place evidence.Place, err error) {
+func (c *pool) gap(what string, place evidence.Place, err error) {
 	c.mu.Lock()
 	gap := evidence.Gap{What: what, Place: place, Reason: err.Error()}
 	known := c.noted[gap]
@@ -84,7 +93,7 @@ func (c *crew) gap(what string, place evidence.Place, err error) {
 	}
 }
 
-func (c *crew) lose(what string) {
+func (c *pool) lose(what string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lost = append(c.lost, what)
@@ -93,7 +102,7 @@ func (c *crew) lose(what string) {
 func (c *crew) wait() { c.wg.Wait() }
 
 // finish says what the end of the time, or of the server, has cost.
-func (c *crew) finish() {
+func (c *pool) finish() {
 	if n := len(c.lost); n > 0 {
 		err := context.Cause(c.ctx)
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {

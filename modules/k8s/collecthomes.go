@@ -24,11 +24,11 @@ var operatorNames = []struct{ deployment, namespace string }{
 // operators looks where the operators live: in all namespaces, or, where the
 // user may not, where they usually are. The answer is there when the crew has
 // been waited for.
-func (g *gatherer) operators(crew *crew, s *survey) (homes func() []string) {
+func (g *gatherer) operators(crew *crew) (homes func() []string) {
 	var mu sync.Mutex
 	found := map[string]bool{}
 	for _, name := range operatorNames {
-		crew.do("the operator's Deployment "+name.deployment, evidence.Place{}, lookTime, func(ctx context.Context) error {
+		crew.do("the operator's Deployment "+name.deployment, evidence.Place{}, firstTime, func(ctx context.Context) error {
 			opts := metav1.ListOptions{FieldSelector: "metadata.name=" + name.deployment}
 			l, err := g.Clientset().AppsV1().Deployments(metav1.NamespaceAll).List(ctx, opts)
 			if apierrors.IsForbidden(err) {
@@ -80,7 +80,7 @@ var recordKinds = []schema.GroupVersionResource{
 func (g *gatherer) records(crew *crew, s *survey) {
 	s.recordsOf = true
 	for _, kind := range recordKinds {
-		crew.do("records of kind "+kind.Resource, evidence.Place{}, lookTime, func(ctx context.Context) error {
+		crew.do("records of kind "+kind.Resource, evidence.Place{}, firstTime, func(ctx context.Context) error {
 			l, err := g.Dynamic().Resource(kind).List(ctx, metav1.ListOptions{})
 			narrow := apierrors.IsForbidden(err)
 			if narrow {
@@ -108,14 +108,14 @@ func (g *gatherer) records(crew *crew, s *survey) {
 
 // clustersEverywhere finds the namespaces that have workloads of database
 // clusters, unless it is known which namespaces are meant.
-func (g *gatherer) clustersEverywhere(crew *crew, s *survey, known bool) (homes func() map[string]bool) {
+func (g *gatherer) clustersEverywhere(crew *crew, known bool) (homes func() map[string]bool) {
 	var mu sync.Mutex
 	found := map[string]bool{}
 	if known {
 		return func() map[string]bool { return found }
 	}
 	look := func(what, selector string, list func(context.Context, metav1.ListOptions) ([]string, error)) {
-		crew.do(what, evidence.Place{}, lookTime, func(ctx context.Context) error {
+		crew.do(what, evidence.Place{}, firstTime, func(ctx context.Context) error {
 			all, err := list(ctx, metav1.ListOptions{LabelSelector: selector})
 			if apierrors.IsForbidden(err) {
 				return errNoRight

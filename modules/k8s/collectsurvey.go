@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -29,6 +30,8 @@ const (
 // survey is everything that was listed. What could not be is empty.
 type survey struct {
 	mu        sync.Mutex
+	late      *crew    // lists the events
+	told      bool     // they are wanted
 	databases []string // namespaces
 	operators []string
 
@@ -59,7 +62,12 @@ type survey struct {
 // list lists all objects of a kind in a namespace, page by page.
 func list[T any, L interface{ GetContinue() string }](c *crew, s *survey, what, namespace, fields string, into *[]T,
 	get func(context.Context, metav1.ListOptions) (L, error), items func(L) []T) {
-	c.do(what, evidence.Place{Namespace: namespace}, lookTime, func(ctx context.Context) error {
+	listWithin(c, s, lookTime, what, namespace, fields, into, get, items)
+}
+
+func listWithin[T any, L interface{ GetContinue() string }](c *crew, s *survey, within time.Duration, what, namespace, fields string, into *[]T,
+	get func(context.Context, metav1.ListOptions) (L, error), items func(L) []T) {
+	c.do(what, evidence.Place{Namespace: namespace}, within, func(ctx context.Context) error {
 		opts := metav1.ListOptions{Limit: pageSize, FieldSelector: fields}
 		for n := 0; ; {
 			page, err := get(ctx, opts)
@@ -81,31 +89,31 @@ func list[T any, L interface{ GetContinue() string }](c *crew, s *survey, what, 
 	})
 }
 
-// survey lists what matters. explicit are the namespaces of databases, where
-// they are known.
-func (g *gatherer) survey(crew *crew, explicit []string) *survey {
-	s := &survey{accountsOf: map[string]bool{}, records: map[string]bool{}}
+// survey lists what matters; late takes the events, where they are wanted: they
+// can be many, and nothing else waits for them. explicit are the namespaces of databases, where they
+// are known.
+func (g *gatherer) survey(crew, late *crew, explicit []string, events bool) *survey {
+	s := &survey{late: late, told: events, accountsOf: map[string]bool{}, records: map[string]bool{}}
 	core := g.Clientset().CoreV1()
-	list(crew, s, "namespaces", "", "", &s.namespaces, core.Namespaces().List, func(l *corev1.NamespaceList) []corev1.Namespace { return l.Items })
-	list(crew, s, "nodes", "", "", &s.nodes, core.Nodes().List, func(l *corev1.NodeList) []corev1.Node { return l.Items })
-	list(crew, s, "volumes", "", "", &s.volumes, core.PersistentVolumes().List, func(l *corev1.PersistentVolumeList) []corev1.PersistentVolume { return l.Items })
-	list(crew, s, "storage classes", "", "", &s.classes, g.Clientset().StorageV1().StorageClasses().List, func(l *storagev1.StorageClassList) []storagev1.StorageClass { return l.Items })
-	list(crew, s, "events of nodes", metav1.NamespaceDefault, "involvedObject.kind=Node", &s.events, core.Events(metav1.NamespaceDefault).List, func(l *corev1.EventList) []corev1.Event { return l.Items })
-	g.heartbeats(crew, s)
+	listWithin(crew, s, firstTime, "namespaces", "", "", &s.namespaces, core.Namespaces().List, func(l *corev1.NamespaceList) []corev1.Namespace { return l.Items })
 	g.records(crew, s)
-	operators := g.operators(crew, s)
-	found := g.clustersEverywhere(crew, s, len(explicit) > 0)
+	operators := g.operators(crew)
+	found := g.clustersEverywhere(crew, len(explicit) > 0)
 	crew.wait()
-	s.databases = explicit
+	s.databases, s.operators = explicit, operators()
 	if len(explicit) == 0 {
 		s.databases = s.homes(found(), g.namespace)
 	}
-	if len(s.databases) > maxNamespaces {
-		g.rec.Gap(fmt.Sprintf("%d more namespaces with database clusters", len(s.databases)-maxNamespaces), evidence.Place{},
-			fmt.Errorf("only %d are looked at unless they are named", maxNamespaces))
+	if n := len(s.databases); n > maxNamespaces {
 		s.databases = s.databases[:maxNamespaces]
+		g.rec.Gap(fmt.Sprintf("%d more namespaces with database clusters", n-maxNamespaces), evidence.Place{},
+			fmt.Errorf("only %d are looked at unless they are named", maxNamespaces))
 	}
-	s.operators = operators()
+	list(crew, s, "nodes", "", "", &s.nodes, core.Nodes().List, func(l *corev1.NodeList) []corev1.Node { return l.Items })
+	list(crew, s, "volumes", "", "", &s.volumes, core.PersistentVolumes().List, func(l *corev1.PersistentVolumeList) []corev1.PersistentVolume { return l.Items })
+	list(crew, s, "storage classes", "", "", &s.classes, g.Clientset().StorageV1().StorageClasses().List, func(l *storagev1.StorageClassList) []storagev1.StorageClass { return l.Items })
+	g.listEvents(s, "events of nodes", metav1.NamespaceDefault, "involvedObject.kind=Node")
+	g.heartbeats(crew, s)
 	for _, ns := range s.databases {
 		g.listDatabases(crew, s, ns)
 	}
@@ -117,6 +125,8 @@ func (g *gatherer) survey(crew *crew, explicit []string) *survey {
 	if !slices.Contains(s.databases, system) {
 		g.listSystem(crew, s)
 	}
+	crew.wait()
+	s.sort()
 	return s
 }
 
@@ -146,7 +156,13 @@ func (g *gatherer) listDatabases(crew *crew, s *survey, ns string) {
 func (g *gatherer) listPods(crew *crew, s *survey, ns string) {
 	core := g.Clientset().CoreV1()
 	list(crew, s, "pods", ns, "", &s.pods, core.Pods(ns).List, func(l *corev1.PodList) []corev1.Pod { return l.Items })
-	list(crew, s, "events", ns, "", &s.events, core.Events(ns).List, func(l *corev1.EventList) []corev1.Event { return l.Items })
+	g.listEvents(s, "events", ns, "")
+}
+
+func (g *gatherer) listEvents(s *survey, what, ns, fields string) {
+	if s.told {
+		list(s.late, s, what, ns, fields, &s.events, g.Clientset().CoreV1().Events(ns).List, func(l *corev1.EventList) []corev1.Event { return l.Items })
+	}
 }
 
 func (g *gatherer) listNetwork(crew *crew, s *survey, ns string) {
@@ -202,4 +218,4 @@ func (s *survey) sort() {
 	slices.SortFunc(s.secrets, func(a, b corev1.Secret) int { return byPlace(&a, &b) })
 }
 
-var errNoRight = errors.New("the user may not look everywhere for them; name their namespaces, or look there with a user who may")
+var errNoRight = errors.New("forbidden: the user may not look everywhere for them; name their namespaces, or look there with a user who may")
