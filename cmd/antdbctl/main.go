@@ -28,7 +28,7 @@ func (e exit) Error() string { return fmt.Sprintf("exit status %d", e.code) }
 func main() {
 	// Others work on this machine too, and some runs take long: memory is given
 	// back rather than time saved.
-	debug.SetGCPercent(50)
+	debug.SetGCPercent(30)
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
