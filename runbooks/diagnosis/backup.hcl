@@ -111,8 +111,8 @@ finding "G-78" {
   ))
 
   cause = {
-    en = "pgBackRest in the repository's pod of cluster ${said.place.cluster} gets no connection to the primary's pod over SSH, port 2022${said.host != "" ? " (${said.host}: ${said.why})" : ""}: the network between the nodes, sshd in the database's container, or a pod address that has changed."
-    zh = "集群 ${said.place.cluster} 的备份库 Pod 无法通过 SSH（2022 端口）连接主节点 Pod${said.host != "" ? "（${said.host}：${said.why}）" : ""}：节点间网络不通、数据库容器内 sshd 未运行，或 Pod 地址已变化。"
+    en = "pgBackRest in the repository's pod of cluster ${said.place.cluster} gets no connection to the primary's pod over SSH, port 2022${said.host != null ? " (${said.host}: ${said.why})" : ""}: the network between the nodes, sshd in the database's container, or a pod address that has changed."
+    zh = "集群 ${said.place.cluster} 的备份库 Pod 无法通过 SSH（2022 端口）连接主节点 Pod${said.host != null ? "（${said.host}：${said.why}）" : ""}：节点间网络不通、数据库容器内 sshd 未运行，或 Pod 地址已变化。"
   }
   check = {
     en = "From the repository's container: ssh -p 2022 POD_IP true; do both pods reach each other when they are on one node? iptables -L FORWARD and the CNI's state on the nodes; NetworkPolicies of the namespace."
@@ -193,12 +193,12 @@ finding "G-80" {
   ))
 
   cause = {
-    en = "pgBackRest cannot resolve ${said.host}${said.address}: the cluster's DNS does not answer in this pod, or the Service of that name does not exist."
-    zh = "pgBackRest 无法解析 ${said.host}${said.address}：该 Pod 内集群 DNS 不可用，或同名的 Service 不存在。"
+    en = "pgBackRest cannot resolve ${coalesce(said.host, said.address)}: the cluster's DNS does not answer in this pod, or the Service of that name does not exist."
+    zh = "pgBackRest 无法解析 ${coalesce(said.host, said.address)}：该 Pod 内集群 DNS 不可用，或同名的 Service 不存在。"
   }
   check = {
-    en = "getent hosts ${said.host}${said.address} in the pod; kubectl -n ${said.place.namespace} get svc; kubectl -n kube-system get pods -l k8s-app=kube-dns"
-    zh = "在 Pod 内执行 getent hosts ${said.host}${said.address}；kubectl -n ${said.place.namespace} get svc；kubectl -n kube-system get pods -l k8s-app=kube-dns"
+    en = "getent hosts ${coalesce(said.host, said.address)} in the pod; kubectl -n ${said.place.namespace} get svc; kubectl -n kube-system get pods -l k8s-app=kube-dns"
+    zh = "在 Pod 内执行 getent hosts ${coalesce(said.host, said.address)}；kubectl -n ${said.place.namespace} get svc；kubectl -n kube-system get pods -l k8s-app=kube-dns"
   }
   remedy = {
     en = "Repair the DNS of the cluster (or the cluster domain in the operator's settings), then take a backup again."
@@ -229,8 +229,8 @@ finding "G-81" {
   ))
 
   cause = {
-    en = "The repository of cluster ${said.place.cluster} has the stanza of an earlier database (another system identifier${said.old != "" ? ", ${said.old}" : ""}): its volume was kept when that cluster was deleted. pgBackRest lets no other database add to it: WAL piles up in the primary."
-    zh = "集群 ${said.place.cluster} 的备份库中是旧数据库的 stanza（系统标识不同${said.old != "" ? "，旧的是 ${said.old}" : ""}）：删除旧集群时保留了备份库的卷。pgBackRest 不允许另一个数据库写入，WAL 会在主节点堆积。"
+    en = "The repository of cluster ${said.place.cluster} has the stanza of an earlier database (another system identifier${said.old != null ? ", ${said.old}" : ""}): its volume was kept when that cluster was deleted. pgBackRest lets no other database add to it: WAL piles up in the primary."
+    zh = "集群 ${said.place.cluster} 的备份库中是旧数据库的 stanza（系统标识不同${said.old != null ? "，旧的是 ${said.old}" : ""}）：删除旧集群时保留了备份库的卷。pgBackRest 不允许另一个数据库写入，WAL 会在主节点堆积。"
   }
   check = {
     en = "pgbackrest info in the repository's pod; pg_controldata | grep 'system identifier' in the primary's; the age of claim ${said.place.cluster}-pgbr-repo."

@@ -20,8 +20,8 @@ finding "G-68" {
   }
 
   cause = {
-    en = "The server has no line in pg_hba.conf for user ${run.user}${run.user_zh} from ${run.host}${run.host_zh}.${strcontains("${run.host}${run.host_zh}", ":") ? " That is an IPv6 address; the operator's lines are for IPv4 only (0.0.0.0/0)." : ""}${contains(["SSL off", "no encryption"], run.how) ? " The connection came without TLS; PGO 5 and later accept only connections with it." : ""}"
-    zh = "服务器的 pg_hba.conf 中没有允许用户 ${run.user}${run.user_zh} 从 ${run.host}${run.host_zh} 登录的条目。${strcontains("${run.host}${run.host_zh}", ":") ? "这是 IPv6 地址，而 operator 写的条目只有 IPv4（0.0.0.0/0）。" : ""}${contains(["SSL off", "no encryption"], run.how) ? "连接没有使用 TLS，而 PGO 5 及以上只接受 TLS 连接。" : ""}"
+    en = "The server has no line in pg_hba.conf for user ${coalesce(run.user, run.user_zh)} from ${coalesce(run.host, run.host_zh)}.${strcontains(coalesce(run.host, run.host_zh), ":") ? " That is an IPv6 address; the operator's lines are for IPv4 only (0.0.0.0/0)." : ""}${contains(["SSL off", "no encryption"], coalesce(run.how, "")) ? " The connection came without TLS; PGO 5 and later accept only connections with it." : ""}"
+    zh = "服务器的 pg_hba.conf 中没有允许用户 ${coalesce(run.user, run.user_zh)} 从 ${coalesce(run.host, run.host_zh)} 登录的条目。${strcontains(coalesce(run.host, run.host_zh), ":") ? "这是 IPv6 地址，而 operator 写的条目只有 IPv4（0.0.0.0/0）。" : ""}${contains(["SSL off", "no encryption"], coalesce(run.how, "")) ? "连接没有使用 TLS，而 PGO 5 及以上只接受 TLS 连接。" : ""}"
   }
   check  = { en = "On the primary: select * from pg_hba_file_rules (PostgreSQL 10 and later); does the name of the service resolve to an IPv6 address?", zh = "在主库：select * from pg_hba_file_rules（PostgreSQL 10 及以上）；并确认 Service 名称是否解析到了 IPv6 地址。" }
   remedy = { en = "IPv6: connect to the IPv4 address, or make the cluster single-stack. No TLS: sslmode=require in the client. Otherwise add a line through Patroni (patronictl edit-config, postgresql.pg_hba), not in the file: Patroni overwrites it.", zh = "IPv6：改连 IPv4 地址，或改为单栈集群；未用 TLS：客户端设置 sslmode=require；其他情况：通过 Patroni（patronictl edit-config 的 postgresql.pg_hba）增加条目，不要直接改文件，Patroni 会覆盖它。" }
@@ -60,12 +60,12 @@ finding "G-69" {
   }
 
   cause = {
-    en = try("The password of ${expired.name} has expired ${floor(-expired.expires / 86400)} days ago (VALID UNTIL). Every login fails as if the password were wrong.", "User ${drift.name} has another password in the database than Secret ${drift.secret} of cluster ${drift.place.cluster} tells: somebody changed it by ALTER USER, or the Secret by hand. Who takes it from the Secret is refused.", "The server refuses the password that was given for user ${run.user}${run.user_zh}: it is not the one that the database has, or VALID UNTIL has passed.")
-    zh = try("${expired.name} 的口令已于 ${floor(-expired.expires / 86400)} 天前过期（VALID UNTIL），所有登录都会报口令错误。", "集群 ${drift.place.cluster} 中用户 ${drift.name} 在数据库里的口令与 Secret ${drift.secret} 中的不同：有人用 ALTER USER 改了口令，或手工改了 Secret。凡是从 Secret 取口令的程序都会被拒绝。", "服务器拒绝了用户 ${run.user}${run.user_zh} 的口令：与数据库中的不一致，或已超过 VALID UNTIL。")
+    en = try("The password of ${expired.name} has expired ${floor(-expired.expires / 86400)} days ago (VALID UNTIL). Every login fails as if the password were wrong.", "User ${drift.name} has another password in the database than Secret ${drift.secret} of cluster ${drift.place.cluster} tells: somebody changed it by ALTER USER, or the Secret by hand. Who takes it from the Secret is refused.", "The server refuses the password that was given for user ${coalesce(run.user, run.user_zh)}: it is not the one that the database has, or VALID UNTIL has passed.")
+    zh = try("${expired.name} 的口令已于 ${floor(-expired.expires / 86400)} 天前过期（VALID UNTIL），所有登录都会报口令错误。", "集群 ${drift.place.cluster} 中用户 ${drift.name} 在数据库里的口令与 Secret ${drift.secret} 中的不同：有人用 ALTER USER 改了口令，或手工改了 Secret。凡是从 Secret 取口令的程序都会被拒绝。", "服务器拒绝了用户 ${coalesce(run.user, run.user_zh)} 的口令：与数据库中的不一致，或已超过 VALID UNTIL。")
   }
   check = {
-    en = "select rolname, rolvaliduntil, left(rolpassword, 5) from pg_authid where rolname = '${try(expired.name, drift.name, "${run.user}${run.user_zh}")}' on the primary; the Secret: kubectl get secret ${try(expired.secret, drift.secret, "CLUSTER-USER-secret")} -o jsonpath='{.data.password}' | base64 -d"
-    zh = "在主库：select rolname, rolvaliduntil, left(rolpassword, 5) from pg_authid where rolname = '${try(expired.name, drift.name, "${run.user}${run.user_zh}")}'；Secret：kubectl get secret ${try(expired.secret, drift.secret, "集群名-用户名-secret")} -o jsonpath='{.data.password}' | base64 -d"
+    en = "select rolname, rolvaliduntil, left(rolpassword, 5) from pg_authid where rolname = '${try(expired.name, drift.name, coalesce(run.user, run.user_zh))}' on the primary; the Secret: kubectl get secret ${try(expired.secret, drift.secret, "CLUSTER-USER-secret")} -o jsonpath='{.data.password}' | base64 -d"
+    zh = "在主库：select rolname, rolvaliduntil, left(rolpassword, 5) from pg_authid where rolname = '${try(expired.name, drift.name, coalesce(run.user, run.user_zh))}'；Secret：kubectl get secret ${try(expired.secret, drift.secret, "集群名-用户名-secret")} -o jsonpath='{.data.password}' | base64 -d"
   }
   remedy = {
     en = "Set it in one way that changes both: the step pgo.user, or `pgo update user` (PGO 4), or the Secret (PGO 5 and later). The fix brings the database to what the Secret says, without expiry; if programs already use the other password, put that into pgo.user instead (runbooks/antdb-rotate-password.hcl)."
@@ -165,8 +165,8 @@ finding "G-72" {
   }
 
   cause = {
-    en = try("The server in ${starting.place.pod} has not accepted a connection for more than three minutes: ${starting.error}. It still replays WAL after a crash, or it falls again and again.", "${readonly.statement}${readonly.statement_zh} was sent to a server that is a standby (or whose transactions are read-only by default): the connection goes to a replica, or to a primary of yesterday.")
-    zh = try("${starting.place.pod} 中的服务器已超过三分钟不接受连接：${starting.error}。它可能仍在做崩溃恢复，或反复崩溃。", "${readonly.statement}${readonly.statement_zh} 被发送到了备库（或默认只读的会话）：连接指向了副本，或切换之前的旧主库。")
+    en = try("The server in ${starting.place.pod} has not accepted a connection for more than three minutes: ${starting.error}. It still replays WAL after a crash, or it falls again and again.", "${coalesce(readonly.statement, readonly.statement_zh)} was sent to a server that is a standby (or whose transactions are read-only by default): the connection goes to a replica, or to a primary of yesterday.")
+    zh = try("${starting.place.pod} 中的服务器已超过三分钟不接受连接：${starting.error}。它可能仍在做崩溃恢复，或反复崩溃。", "${coalesce(readonly.statement, readonly.statement_zh)} 被发送到了备库（或默认只读的会话）：连接指向了副本，或切换之前的旧主库。")
   }
   check  = { en = "select pg_is_in_recovery(), inet_server_addr(), current_setting('default_transaction_read_only'); kubectl get endpoints of the cluster's service.", zh = "select pg_is_in_recovery(), inet_server_addr(), current_setting('default_transaction_read_only')；kubectl get endpoints 查看集群 Service 的后端。" }
   remedy = { en = try("Wait while the log shows “redo” moving on; if the same messages come again, look at what ends the server (memory, disk, a corrupt page). ${starting.error == "" ? null : ""}", "Connect through the cluster's service (not a pod's address, which stays with the pod), use target_session_attrs=read-write, and let the application reconnect after a failover."), zh = try("日志中 redo 位置持续前进时等待即可；若同样的信息反复出现，查明是什么终止了服务器（内存、磁盘、坏块）。${starting.error == "" ? null : ""}", "通过集群的 Service 连接（不要用 Pod 地址，它不随主库移动），使用 target_session_attrs=read-write，并让应用在切换后重连。") }

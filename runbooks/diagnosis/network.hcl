@@ -29,8 +29,8 @@ finding "G-103" {
   unless = down == null && failing == null && length(facts.k8s_dns) > 0 && alltrue([for d in facts.k8s_dns : d.ready > 0 && d.error == ""])
 
   cause = {
-    en = "${try("No pod of the cluster's DNS (${down.name}) is ready (0 of ${down.wants})", try("A lookup inside the cluster fails: ${failing.error}", "Pod ${said.place.pod} cannot resolve ${said.host != "" ? said.host : "names"}"))}. Everything that connects by name fails: services, pgBackRest of PGO 5, applications."
-    zh = "${try("集群 DNS（${down.name}）没有就绪的 Pod（0/${down.wants}）", try("集群内解析失败：${failing.error}", "Pod ${said.place.pod} 无法解析${said.host != "" ? " ${said.host}" : "域名"}"))}。所有按名称的连接都会失败：Service、PGO 5 的 pgBackRest、应用程序。"
+    en = "${try("No pod of the cluster's DNS (${down.name}) is ready (0 of ${down.wants})", try("A lookup inside the cluster fails: ${failing.error}", "Pod ${said.place.pod} cannot resolve ${said.host != null ? said.host : "names"}"))}. Everything that connects by name fails: services, pgBackRest of PGO 5, applications."
+    zh = "${try("集群 DNS（${down.name}）没有就绪的 Pod（0/${down.wants}）", try("集群内解析失败：${failing.error}", "Pod ${said.place.pod} 无法解析${said.host != null ? " ${said.host}" : "域名"}"))}。所有按名称的连接都会失败：Service、PGO 5 的 pgBackRest、应用程序。"
   }
   check  = { en = "kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide; kubectl -n kube-system logs -l k8s-app=kube-dns --tail=20; getent hosts kubernetes.default.svc in a pod.", zh = "kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide；kubectl -n kube-system logs -l k8s-app=kube-dns --tail=20；在 Pod 内执行 getent hosts kubernetes.default.svc。" }
   remedy = { en = "Bring CoreDNS back (its image on the nodes, its ConfigMap, its nodes). A loop in its log (“Loop … detected”) comes of a resolv.conf with 127.0.0.1 on the node.", zh = "恢复 CoreDNS（节点上的镜像、ConfigMap、所在节点）。若日志提示 “Loop … detected”，是节点 resolv.conf 指向了 127.0.0.1。" }

@@ -117,8 +117,8 @@ finding "G-93" {
   }
 
   cause = {
-    en = try(expired.left < 0 ? "The certificate of ${expired.where} (${expired.subject}) expired ${floor(-expired.left / 86400)} days ago." : "The certificate of ${expired.where} (${expired.subject}) begins in ${floor(expired.starts / 60)} minutes: it was made on a machine whose clock is ahead, or this clock is behind.", "A connection was refused because a certificate is out of its time${said.how != "" ? ": at ${said.now}, ${said.how} ${said.limit}" : ""}.")
-    zh = try(expired.left < 0 ? "${expired.where} 的证书（${expired.subject}）已于 ${floor(-expired.left / 86400)} 天前过期。" : "${expired.where} 的证书（${expired.subject}）还要 ${floor(expired.starts / 60)} 分钟才生效：签发机器的时钟偏快，或本机时钟偏慢。", "证书不在有效期内，连接被拒绝${said.how != "" ? "：当前时间 ${said.now}，${said.how == "after" ? "晚于" : "早于"} ${said.limit}" : ""}。")
+    en = try(expired.left < 0 ? "The certificate of ${expired.where} (${expired.subject}) expired ${floor(-expired.left / 86400)} days ago." : "The certificate of ${expired.where} (${expired.subject}) begins in ${floor(expired.starts / 60)} minutes: it was made on a machine whose clock is ahead, or this clock is behind.", "A connection was refused because a certificate is out of its time${said.how != null ? ": at ${said.now}, ${said.how} ${said.limit}" : ""}.")
+    zh = try(expired.left < 0 ? "${expired.where} 的证书（${expired.subject}）已于 ${floor(-expired.left / 86400)} 天前过期。" : "${expired.where} 的证书（${expired.subject}）还要 ${floor(expired.starts / 60)} 分钟才生效：签发机器的时钟偏快，或本机时钟偏慢。", "证书不在有效期内，连接被拒绝${said.how != null ? "：当前时间 ${said.now}，${said.how == "after" ? "晚于" : "早于"} ${said.limit}" : ""}。")
   }
   check  = { en = "openssl x509 -noout -dates -in FILE; date on every machine; kubeadm certs check-expiration.", zh = "openssl x509 -noout -dates -in 文件；在每台机器上执行 date；kubeadm certs check-expiration。" }
   remedy = { en = "Renew it (kubeadm certs renew all and restart the control plane; the operator's Secret pgo.tls and its pods). Not valid yet: set the clocks right by chrony.", zh = "续签证书（kubeadm certs renew all 后重启控制面；operator 则更新 Secret pgo.tls 并重启其 Pod）。若是尚未生效，用 chrony 校准时钟。" }
@@ -137,7 +137,7 @@ finding "G-94" {
     strength = "proof"
   }
 
-  cause  = { en = "${said.denied != "" ? "PGO user ${said.user} has no access to namespace ${said.denied}." : "Namespace ${said.foreign != "" ? said.foreign : "of the request"} lacks the labels by which the operator knows its own (vendor=crunchydata, pgo-installation-name), or is not in its list."}", zh = "${said.denied != "" ? "PGO 用户 ${said.user} 无权访问命名空间 ${said.denied}。" : "命名空间 ${said.foreign != "" ? said.foreign : ""} 没有 operator 用来识别的标签（vendor=crunchydata、pgo-installation-name），或不在其监视列表中。"}" }
+  cause  = { en = "${said.denied != null ? "PGO user ${said.user} has no access to namespace ${said.denied}." : "Namespace ${said.foreign != null ? said.foreign : "of the request"} lacks the labels by which the operator knows its own (vendor=crunchydata, pgo-installation-name), or is not in its list."}", zh = "${said.denied != null ? "PGO 用户 ${said.user} 无权访问命名空间 ${said.denied}。" : "命名空间 ${said.foreign != null ? said.foreign : ""} 没有 operator 用来识别的标签（vendor=crunchydata、pgo-installation-name），或不在其监视列表中。"}" }
   check  = { en = "pgo show namespace --all; kubectl get ns --show-labels; pgo show pgouser NAME", zh = "pgo show namespace --all；kubectl get ns --show-labels；pgo show pgouser NAME" }
   remedy = { en = "pgo create namespace NAME (or pgo update namespace NAME for one that is there); for the user: pgo update pgouser USER --pgouser-namespaces=….", zh = "pgo create namespace NAME（已存在时用 pgo update namespace NAME）；用户权限：pgo update pgouser USER --pgouser-namespaces=…。" }
 }

@@ -123,7 +123,7 @@ finding "G-61" {
 
   fix {
     runbook = "fixes/patroni-records.hcl"
-    vars    = { cluster = record.place.cluster, namespace = record.place.namespace, record = record.name, record_kind = record.type, pod = try(waiting.place.pod, "") }
+    vars    = { cluster = record.place.cluster, namespace = record.place.namespace, record = record.name, record_kind = record.type, system = lookup(record.annotations, "initialize", "") }
   }
 }
 

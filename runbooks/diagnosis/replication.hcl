@@ -81,12 +81,12 @@ finding "G-63" {
   require = ["removed", "starved"]
 
   cause = {
-    en = "Replica ${starved.place.pod} asks for WAL segment ${removed.segment}${removed.segment_zh}, which the primary no longer has: the replica was away, or too slow, for longer than the primary keeps WAL, no replication slot held it back, and the archive does not have it either (or restore_command cannot reach it)."
-    zh = "副本 ${starved.place.pod} 请求 WAL 段 ${removed.segment}${removed.segment_zh}，但主节点已将其删除：副本离线或落后的时间超过了主节点保留 WAL 的时长，没有复制槽阻止删除，归档里也取不到（或 restore_command 无法访问归档）。"
+    en = "Replica ${starved.place.pod} asks for WAL segment ${coalesce(removed.segment, removed.segment_zh)}, which the primary no longer has: the replica was away, or too slow, for longer than the primary keeps WAL, no replication slot held it back, and the archive does not have it either (or restore_command cannot reach it)."
+    zh = "副本 ${starved.place.pod} 请求 WAL 段 ${coalesce(removed.segment, removed.segment_zh)}，但主节点已将其删除：副本离线或落后的时间超过了主节点保留 WAL 的时长，没有复制槽阻止删除，归档里也取不到（或 restore_command 无法访问归档）。"
   }
   check = {
-    en = "On the primary: select * from pg_stat_archiver; show wal_keep_size (wal_keep_segments before 13); in the repository: pgbackrest info. Does the archive have ${removed.segment}${removed.segment_zh}?"
-    zh = "在主节点：select * from pg_stat_archiver；show wal_keep_size（13 以前为 wal_keep_segments）；在备份库：pgbackrest info，看归档中是否有 ${removed.segment}${removed.segment_zh}。"
+    en = "On the primary: select * from pg_stat_archiver; show wal_keep_size (wal_keep_segments before 13); in the repository: pgbackrest info. Does the archive have ${coalesce(removed.segment, removed.segment_zh)}?"
+    zh = "在主节点：select * from pg_stat_archiver；show wal_keep_size（13 以前为 wal_keep_segments）；在备份库：pgbackrest info，看归档中是否有 ${coalesce(removed.segment, removed.segment_zh)}。"
   }
   remedy = {
     en = "If the archive has the segment, repair the replica's way to it: it then catches up by itself. Else have the replica copied anew: patronictl reinit ${starved.place.cluster} ${starved.place.pod}. That it does not come back: make archiving work, or keep more WAL (wal_keep_size, or use_slots: true in Patroni's configuration and an eye on the volume)."
@@ -128,8 +128,8 @@ finding "G-64" {
   require = ["failed", "down"]
 
   cause = {
-    en = "After a failover Patroni tried to bring ${down.name} back by pg_rewind${failed.leader != "" ? " from ${failed.leader}" : ""}, and failed${try(": ${why.reason}", "")}. The member is in state “${down.state}” and nothing copies it anew."
-    zh = "故障切换后 Patroni 尝试用 pg_rewind${failed.leader != "" ? "（源 ${failed.leader}）" : ""}恢复 ${down.name}，但失败了${try("：${why.reason}", "")}。该成员处于 “${down.state}” 状态，也没有在重新拷贝。"
+    en = "After a failover Patroni tried to bring ${down.name} back by pg_rewind${failed.leader != null ? " from ${failed.leader}" : ""}, and failed${try(": ${why.reason}", "")}. The member is in state “${down.state}” and nothing copies it anew."
+    zh = "故障切换后 Patroni 尝试用 pg_rewind${failed.leader != null ? "（源 ${failed.leader}）" : ""}恢复 ${down.name}，但失败了${try("：${why.reason}", "")}。该成员处于 “${down.state}” 状态，也没有在重新拷贝。"
   }
   check = {
     en = "kubectl -n ${down.place.namespace} logs ${failed.place.pod} -c database | grep -A3 pg_rewind; pg_controldata must show wal_log_hints on or data checksums; the superuser's password must be the one in the Secret."
@@ -181,16 +181,16 @@ finding "G-67" {
   ]))
 
   cause = {
-    en = try("pg_hba.conf of the primary has no line for replication from ${unlisted.host}${unlisted.host_zh} by user ${unlisted.user}${unlisted.user_zh}${strcontains("${unlisted.host}${unlisted.host_zh}", ":") ? ": that is an IPv6 address, and the operator's lines are for IPv4 only" : ""}.", "The password of ${try(role.name, "${refused.user}${refused.user_zh}")} with which the replicas log in is not the one that the primary has. Patroni reads it from the Secret when its container starts: changed in the database or the Secret alone, or without a restart, it locks the replicas out.")
-    zh = try("主节点的 pg_hba.conf 中没有允许用户 ${unlisted.user}${unlisted.user_zh} 从 ${unlisted.host}${unlisted.host_zh} 复制的条目${strcontains("${unlisted.host}${unlisted.host_zh}", ":") ? "：这是 IPv6 地址，而 operator 写的条目只有 IPv4" : ""}。", "副本登录所用的 ${try(role.name, "${refused.user}${refused.user_zh}")} 口令与主节点中的不一致。Patroni 只在容器启动时从 Secret 读取口令：只改数据库、只改 Secret，或改后没有重启，都会把副本拒之门外。")
+    en = try("pg_hba.conf of the primary has no line for replication from ${coalesce(unlisted.host, unlisted.host_zh)} by user ${coalesce(unlisted.user, unlisted.user_zh)}${strcontains(coalesce(unlisted.host, unlisted.host_zh), ":") ? ": that is an IPv6 address, and the operator's lines are for IPv4 only" : ""}.", "The password of ${try(role.name, coalesce(refused.user, refused.user_zh))} with which the replicas log in is not the one that the primary has. Patroni reads it from the Secret when its container starts: changed in the database or the Secret alone, or without a restart, it locks the replicas out.")
+    zh = try("主节点的 pg_hba.conf 中没有允许用户 ${coalesce(unlisted.user, unlisted.user_zh)} 从 ${coalesce(unlisted.host, unlisted.host_zh)} 复制的条目${strcontains(coalesce(unlisted.host, unlisted.host_zh), ":") ? "：这是 IPv6 地址，而 operator 写的条目只有 IPv4" : ""}。", "副本登录所用的 ${try(role.name, coalesce(refused.user, refused.user_zh))} 口令与主节点中的不一致。Patroni 只在容器启动时从 Secret 读取口令：只改数据库、只改 Secret，或改后没有重启，都会把副本拒之门外。")
   }
   check = {
     en = "On the primary: select rolname, rolvaliduntil from pg_roles where rolreplication; in a replica's log: FATAL lines of the walreceiver."
     zh = "在主节点：select rolname, rolvaliduntil from pg_roles where rolreplication；在副本日志中查看 walreceiver 的 FATAL 行。"
   }
   remedy = {
-    en = try(unlisted.host != "" || unlisted.host_zh != "" ? "Give the pods IPv4 addresses first (or make the cluster single-stack), or add a pg_hba line through Patroni: patronictl edit-config, postgresql.pg_hba." : null, "Give the role in the primary the password of the Secret (PGO 4: ${try(role.secret, "CLUSTER-primaryuser-secret")}), with VALID UNTIL 'infinity', and restart the database containers one by one, replicas first, so that Patroni reads it.")
-    zh = try(unlisted.host != "" || unlisted.host_zh != "" ? "让 Pod 优先使用 IPv4 地址（或改为单栈集群），或通过 Patroni 增加 pg_hba 条目：patronictl edit-config 中的 postgresql.pg_hba。" : null, "把主节点中该角色的口令改回 Secret（PGO 4：${try(role.secret, "集群名-primaryuser-secret")}）里的值，并设为 VALID UNTIL 'infinity'，然后逐个重启数据库容器（先副本后主节点），让 Patroni 重新读取。")
+    en = try(unlisted.line != "" ? "Give the pods IPv4 addresses first (or make the cluster single-stack), or add a pg_hba line through Patroni: patronictl edit-config, postgresql.pg_hba." : null, "Give the role in the primary the password of the Secret (PGO 4: ${try(role.secret, "CLUSTER-primaryuser-secret")}), with VALID UNTIL 'infinity', and restart the database containers one by one, replicas first, so that Patroni reads it.")
+    zh = try(unlisted.line != "" ? "让 Pod 优先使用 IPv4 地址（或改为单栈集群），或通过 Patroni 增加 pg_hba 条目：patronictl edit-config 中的 postgresql.pg_hba。" : null, "把主节点中该角色的口令改回 Secret（PGO 4：${try(role.secret, "集群名-primaryuser-secret")}）里的值，并设为 VALID UNTIL 'infinity'，然后逐个重启数据库容器（先副本后主节点），让 Patroni 重新读取。")
   }
 }
 
@@ -219,8 +219,8 @@ finding "B-04" {
   }
 
   cause = {
-    en = "The database in ${starved.place.pod} is a standby, and its WAL receiver does not run: it falls behind with every transaction${try("; it says “${why.reason}${why.reason_zh}”", "")}."
-    zh = "${starved.place.pod} 中的数据库是备库，但其 WAL receiver 没有运行：每个事务都会让它更落后${try("；它报告 “${why.reason}${why.reason_zh}”", "")}。"
+    en = "The database in ${starved.place.pod} is a standby, and its WAL receiver does not run: it falls behind with every transaction${try("; it says “${coalesce(why.reason, why.reason_zh)}”", "")}."
+    zh = "${starved.place.pod} 中的数据库是备库，但其 WAL receiver 没有运行：每个事务都会让它更落后${try("；它报告 “${coalesce(why.reason, why.reason_zh)}”", "")}。"
   }
   check  = { en = "On the standby: select * from pg_stat_wal_receiver; show primary_conninfo. On the primary: select * from pg_stat_replication.", zh = "在备库：select * from pg_stat_wal_receiver；show primary_conninfo。在主库：select * from pg_stat_replication。" }
   remedy = { en = "See what its log says of the primary: the network between the pods (port 5432), the password of the replication user, WAL that is gone. If nothing helps: patronictl reinit ${starved.place.cluster} ${starved.place.pod}.", zh = "从备库日志看它连接主库时的报错：Pod 间网络（5432 端口）、复制用户口令、WAL 已删除等。仍不能解决时：patronictl reinit ${starved.place.cluster} ${starved.place.pod}。" }

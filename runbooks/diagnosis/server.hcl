@@ -26,8 +26,8 @@ finding "G-73" {
   }
 
   cause = {
-    en = try("The data directory was made by PostgreSQL ${versions.data}, and the image has server ${versions.server}.${versions.data == "" ? null : ""}", "The cluster's record asks for PostgreSQL ${gate.wanted}, and the image ${try(one([for c in facts.k8s_container : c.image if c.place.pod == gate.place.pod && c.place.container == "database"]), "of the database")} has another major version.", "The data directory was made by a server of another major version (or other block size) than the one in the image.")
-    zh = try("数据目录由 PostgreSQL ${versions.data} 初始化，而镜像中的服务器是 ${versions.server}。${versions.data == "" ? null : ""}", "集群记录要求 PostgreSQL ${gate.wanted}，而镜像 ${try(one([for c in facts.k8s_container : c.image if c.place.pod == gate.place.pod && c.place.container == "database"]), "")} 是另一个大版本。", "数据目录由另一个大版本（或不同块大小）的服务器初始化，与镜像中的服务器不兼容。")
+    en = try("The data directory was made by PostgreSQL ${versions.data}, and the image has server ${versions.server}.${versions.line == "" ? null : ""}", "The cluster's record asks for PostgreSQL ${gate.wanted}, and the image ${try(one([for c in facts.k8s_container : c.image if c.place.pod == gate.place.pod && c.place.container == "database"]), "of the database")} has another major version.", "The data directory was made by a server of another major version (or other block size) than the one in the image.")
+    zh = try("数据目录由 PostgreSQL ${versions.data} 初始化，而镜像中的服务器是 ${versions.server}。${versions.line == "" ? null : ""}", "集群记录要求 PostgreSQL ${gate.wanted}，而镜像 ${try(one([for c in facts.k8s_container : c.image if c.place.pod == gate.place.pod && c.place.container == "database"]), "")} 是另一个大版本。", "数据目录由另一个大版本（或不同块大小）的服务器初始化，与镜像中的服务器不兼容。")
   }
   check  = { en = "cat /pgdata/*/PG_VERSION on the volume; postgres --version in the image (crictl or docker run). PGO 4.2.1's default image tag is PostgreSQL 12.1.", zh = "查看卷上的 /pgdata/*/PG_VERSION，以及镜像中的 postgres --version。注意 PGO 4.2.1 的默认镜像标签是 PostgreSQL 12.1。" }
   remedy = { en = "Start this volume with an image of its own major version (--ccp-image and --ccp-image-tag; spec.image and spec.postgresVersion). A newer major needs pg_upgrade or dump and restore, never just another image.", zh = "用与数据相同大版本的镜像启动该卷（--ccp-image 与 --ccp-image-tag；或 spec.image 与 spec.postgresVersion）。升级大版本必须用 pg_upgrade 或逻辑导出导入，不能只换镜像。" }
@@ -61,8 +61,8 @@ finding "G-74" {
   }
 
   cause = {
-    en = try("The server in ${checkpoint.place.pod} finds no valid checkpoint in its WAL: files of pg_wal or pg_control are lost or older than the data (a crash on storage that does not sync, a copied or half restored directory).", "The server in ${locked.place.pod} finds ${locked.file}${locked.file_zh}: another server has this data directory open${try(" (pods ${join(", ", sort([for p in facts.k8s_pod : p.name if p.role == "database" && p.place.namespace == shared.place.namespace && length([for c in p.claims : c if contains(shared.claims, c)]) > 0]))} mount the same claim)", "")}, or one that was killed left the file and its number is taken by another process.")
-    zh = try("${checkpoint.place.pod} 中的服务器在 WAL 里找不到有效的检查点：pg_wal 或 pg_control 丢失，或比数据旧（存储没有真正落盘时崩溃，或目录是拷贝/不完整恢复的）。", "${locked.place.pod} 中的服务器发现 ${locked.file}${locked.file_zh}：另一个服务器正打开同一数据目录${try("（Pod ${join("、", sort([for p in facts.k8s_pod : p.name if p.role == "database" && p.place.namespace == shared.place.namespace && length([for c in p.claims : c if contains(shared.claims, c)]) > 0]))} 挂载了同一个 PVC）", "")}，或上次被杀的服务器留下了该文件且其进程号已被占用。")
+    en = try("The server in ${checkpoint.place.pod} finds no valid checkpoint in its WAL: files of pg_wal or pg_control are lost or older than the data (a crash on storage that does not sync, a copied or half restored directory).", "The server in ${locked.place.pod} finds ${coalesce(locked.file, locked.file_zh)}: another server has this data directory open${try(" (pods ${join(", ", sort([for p in facts.k8s_pod : p.name if p.role == "database" && p.place.namespace == shared.place.namespace && length([for c in p.claims : c if contains(shared.claims, c)]) > 0]))} mount the same claim)", "")}, or one that was killed left the file and its number is taken by another process.")
+    zh = try("${checkpoint.place.pod} 中的服务器在 WAL 里找不到有效的检查点：pg_wal 或 pg_control 丢失，或比数据旧（存储没有真正落盘时崩溃，或目录是拷贝/不完整恢复的）。", "${locked.place.pod} 中的服务器发现 ${coalesce(locked.file, locked.file_zh)}：另一个服务器正打开同一数据目录${try("（Pod ${join("、", sort([for p in facts.k8s_pod : p.name if p.role == "database" && p.place.namespace == shared.place.namespace && length([for c in p.claims : c if contains(shared.claims, c)]) > 0]))} 挂载了同一个 PVC）", "")}，或上次被杀的服务器留下了该文件且其进程号已被占用。")
   }
   check  = { en = "kubectl get pods -o wide and the claims they mount; on every node: grep -l postmaster /proc/*/comm; ls -l of the data directory and of pg_wal.", zh = "kubectl get pods -o wide 并查看各自挂载的 PVC；在每个节点检查是否还有 postgres 进程；查看数据目录和 pg_wal 的文件。" }
   remedy = {
@@ -96,11 +96,6 @@ finding "G-75" {
   }
   check  = { en = "In the pod: df -h /pgdata; du -xsh /pgdata/* /pgdata/*/pg_wal; select * from pg_stat_archiver; select * from pg_replication_slots.", zh = "在 Pod 内：df -h /pgdata；du -xsh /pgdata/* /pgdata/*/pg_wal；select * from pg_stat_archiver；select * from pg_replication_slots。" }
   remedy = { en = "Never delete files in pg_wal by hand. Make room at the volume (grow it, or remove the NAME_DATE-TIME copies of failed bootstraps after a look into them), start the server, then take the reason away: repair archiving, drop a slot that nobody reads.", zh = "绝不要手工删除 pg_wal 中的文件。先在卷上腾出空间（扩容，或查看确认后删除初始化失败留下的 “目录名_日期时间” 拷贝），启动服务器，再消除根因：修复归档、删除无人读取的复制槽。" }
-
-  fix {
-    runbook = "fixes/bootstrap-copies.hcl"
-    vars    = { cluster = full.place.cluster, namespace = full.place.namespace, pod = full.place.pod, data = full.path, copies = full.copies }
-  }
 }
 
 finding "G-110" {
@@ -175,8 +170,8 @@ finding "G-112" {
   }
 
   cause = {
-    en = "${try("A library finds a libpq that has no ${symbol.symbol}: it is the libpq of another version.", try("The server refuses its own time zone (${zone.parameter}${zone.parameter_zh} = “${zone.value}${zone.value_zh}”): its share directory with the time zones is not the one that it was built with.", "Image ${libpq.name}: ${libpq.evidence}"))} bin, lib and share must come from one build."
-    zh = "${try("某个库加载到的 libpq 中没有 ${symbol.symbol}：那是另一个版本的 libpq。", try("服务器不认识自己的时区设置（${zone.parameter}${zone.parameter_zh} = “${zone.value}${zone.value_zh}”）：存放时区数据的 share 目录不是编译时对应的那一套。", "镜像 ${libpq.name}：${libpq.evidence}"))} bin、lib、share 必须来自同一次构建。"
+    en = "${try("A library finds a libpq that has no ${symbol.symbol}: it is the libpq of another version.", try("The server refuses its own time zone (${coalesce(zone.parameter, zone.parameter_zh)} = “${coalesce(zone.value, zone.value_zh)}”): its share directory with the time zones is not the one that it was built with.", "Image ${libpq.name}: ${libpq.evidence}"))} bin, lib and share must come from one build."
+    zh = "${try("某个库加载到的 libpq 中没有 ${symbol.symbol}：那是另一个版本的 libpq。", try("服务器不认识自己的时区设置（${coalesce(zone.parameter, zone.parameter_zh)} = “${coalesce(zone.value, zone.value_zh)}”）：存放时区数据的 share 目录不是编译时对应的那一套。", "镜像 ${libpq.name}：${libpq.evidence}"))} bin、lib、share 必须来自同一次构建。"
   }
   check  = { en = "In the image: pg_config --sharedir --libdir; ldd $(pg_config --pkglibdir)/libpqwalreceiver.so | grep libpq; ldconfig -p | grep libpq.", zh = "在镜像中：pg_config --sharedir --libdir；ldd $(pg_config --pkglibdir)/libpqwalreceiver.so | grep libpq；ldconfig -p | grep libpq。" }
   remedy = { en = "Empty the server's directory before unpacking, use one consistent tarball (bin lib share of one make install), and let ld.so.conf.d name its lib directory first. Run image.check before the image is shipped.", zh = "解包前清空服务器目录，使用同一次 make install 产生的完整安装包（bin lib share），并在 ld.so.conf.d 中让其 lib 目录优先。分发前先运行 image.check。" }
@@ -197,11 +192,6 @@ finding "B-01" {
   cause  = { en = "The volume of ${filling.place.pod} is ${filling.percent} % full: ${format("%.1f", filling.free / 1073741824)} GiB are free, pg_wal has ${format("%.1f", filling.wal / 1073741824)} GiB${length(filling.copies) > 0 ? ", and ${length(filling.copies)} copies of failed bootstraps lie beside the data" : ""}. At 100 % the server stops.", zh = "${filling.place.pod} 的卷已使用 ${filling.percent}%：剩余 ${format("%.1f", filling.free / 1073741824)} GiB，pg_wal 占 ${format("%.1f", filling.wal / 1073741824)} GiB${length(filling.copies) > 0 ? "，数据目录旁还有 ${length(filling.copies)} 个初始化失败留下的拷贝" : ""}。写满后服务器会停止。" }
   check  = { en = "du -xsh /pgdata/* /pgdata/*/pg_wal /pgdata/*/base/* | sort -h | tail in the pod.", zh = "在 Pod 内执行 du -xsh /pgdata/* /pgdata/*/pg_wal /pgdata/*/base/* | sort -h | tail。" }
   remedy = { en = "Grow the volume, or make room: old logs in pg_log, tables and indexes that nobody needs, copies of failed bootstraps; see that WAL is archived.", zh = "扩容，或腾出空间：pg_log 中的旧日志、无用的表和索引、初始化失败的拷贝；并确认 WAL 归档正常。" }
-
-  fix {
-    runbook = "fixes/bootstrap-copies.hcl"
-    vars    = { cluster = filling.place.cluster, namespace = filling.place.namespace, pod = filling.place.pod, data = filling.path, copies = filling.copies }
-  }
 }
 
 finding "B-07" {
@@ -275,7 +265,7 @@ finding "B-20" {
     past     = true
   }
 
-  cause  = { en = "The server in ${page.place.pod} found block ${page.block}${page.block_zh} of ${page.relation}${page.relation_zh} damaged (${page.count} times): the storage or a crash has altered it.", zh = "${page.place.pod} 中的服务器发现 ${page.relation}${page.relation_zh} 的第 ${page.block}${page.block_zh} 块损坏（${page.count} 次）：存储故障或崩溃破坏了数据。" }
-  check  = { en = "select oid::regclass from pg_class where pg_relation_filepath(oid) = '${page.relation}${page.relation_zh}'; is the page whole on a replica? dmesg of the node for disk errors.", zh = "select oid::regclass from pg_class where pg_relation_filepath(oid) = '${page.relation}${page.relation_zh}'；检查副本上该页是否完好；查看节点 dmesg 是否有磁盘错误。" }
+  cause  = { en = "The server in ${page.place.pod} found block ${coalesce(page.block, page.block_zh)} of ${coalesce(page.relation, page.relation_zh)} damaged (${page.count} times): the storage or a crash has altered it.", zh = "${page.place.pod} 中的服务器发现 ${coalesce(page.relation, page.relation_zh)} 的第 ${coalesce(page.block, page.block_zh)} 块损坏（${page.count} 次）：存储故障或崩溃破坏了数据。" }
+  check  = { en = "select oid::regclass from pg_class where pg_relation_filepath(oid) = '${coalesce(page.relation, page.relation_zh)}'; is the page whole on a replica? dmesg of the node for disk errors.", zh = "select oid::regclass from pg_class where pg_relation_filepath(oid) = '${coalesce(page.relation, page.relation_zh)}'；检查副本上该页是否完好；查看节点 dmesg 是否有磁盘错误。" }
   remedy = { en = "An index: REINDEX. A table: fail over to a replica on which it is whole and copy this member anew; else restore from the last good backup. zero_damaged_pages throws data away: last of all.", zh = "索引：REINDEX。表：切换到数据完好的副本并重建本成员；否则用最近的有效备份恢复。zero_damaged_pages 会丢弃数据，只能作为最后手段。" }
 }

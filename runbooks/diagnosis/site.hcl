@@ -129,7 +129,7 @@ finding "B-19" {
     past     = true
   }
 
-  cause  = { en = "${readonly.path} of ${readonly.place.node} (${join(", ", readonly.holds)}) is mounted read-only${try(": the kernel has seen errors${kernel.device != "" ? " of disk ${kernel.device}" : ""}", "")}. Whatever writes there stops.", zh = "${readonly.place.node} 的 ${readonly.path}（${join("、", readonly.holds)}）以只读方式挂载${try("：内核报告了${kernel.device != "" ? "磁盘 ${kernel.device} 的" : ""}错误", "")}。所有写入都会失败。" }
+  cause  = { en = "${readonly.path} of ${readonly.place.node} (${join(", ", readonly.holds)}) is mounted read-only${try(": the kernel has seen errors${kernel.device != null ? " of disk ${kernel.device}" : ""}", "")}. Whatever writes there stops.", zh = "${readonly.place.node} 的 ${readonly.path}（${join("、", readonly.holds)}）以只读方式挂载${try("：内核报告了${kernel.device != null ? "磁盘 ${kernel.device} 的" : ""}错误", "")}。所有写入都会失败。" }
   check  = { en = "dmesg -T | grep -iE 'ext4|xfs|i/o error'; smartctl -a on the disk; mount | grep ${readonly.path}", zh = "dmesg -T | grep -iE 'ext4|xfs|i/o error'；对磁盘执行 smartctl -a；mount | grep ${readonly.path}" }
   remedy = { en = "Fail the databases over to other nodes (kubectl cordon ${readonly.place.node}), then check and repair the file system offline (fsck, xfs_repair) or replace the disk. Do not remount it for writing on a disk that reports errors.", zh = "先把数据库切换到其他节点（kubectl cordon ${readonly.place.node}），再离线检查修复文件系统（fsck、xfs_repair）或更换磁盘。不要在报错的磁盘上强行以读写方式重新挂载。" }
 }
