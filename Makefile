@@ -12,7 +12,7 @@ LAB_DIR ?= $(or $(ANTDBCTL_LAB_DIR),/run/antdbctl-lab)
 LAB      = bin/antdbctl-lab
 SITE     = $(LAB_DIR)/site.hcl
 
-.PHONY: build lab demo demo-down test test-short vet docs bench bench-images clean
+.PHONY: build lab demo demo-down test test-short vet docs bench bench-images bench-diagnosis clean
 
 build: bin/antdbctl
 
@@ -63,6 +63,10 @@ bench: bin/antdbctl
 # Root; brings up eight nodes beside a lab that may run (antdbctl-lab fleet down, in slot 7, takes them away).
 bench-images: bin/antdbctl $(LAB)
 	go run ./bench/images
+
+# The cases of bench/diagnosis, a bundle with a gigabyte of logs, and the lab's site when it is up (make lab).
+bench-diagnosis: bin/antdbctl
+	go run ./bench/diagnosis
 
 clean:
 	rm -rf bin
