@@ -150,7 +150,7 @@ func (g *gatherer) apiservers(ctx context.Context, env *module.Env) error {
 		return nil
 	}
 	for _, s := range g.servers {
-		g.knock(ctx, s)
+		g.knock(ctx, env, s)
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func (g *gatherer) login(ctx context.Context, env *module.Env) {
 // knock sees, without credentials, whether an apiserver answers at all, and
 // which certificate it shows. Nothing is told to it, so whoever it is does no
 // harm.
-func (g *gatherer) knock(ctx context.Context, s operatorAPI) {
+func (g *gatherer) knock(ctx context.Context, env *module.Env, s operatorAPI) {
 	ctx, cancel := context.WithTimeout(ctx, apiserverTime)
 	defer cancel()
 	place := evidence.Place{Namespace: s.namespace}
@@ -188,7 +188,7 @@ func (g *gatherer) knock(ctx context.Context, s operatorAPI) {
 	fact := &evidence.PGOServer{URL: "https://" + address, Version: s.version}
 	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true},
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return g.kube.Dial(ctx, network, "svc/"+address)
+			return env.Dial(ctx, network, "svc/"+address)
 		}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fact.URL+"/healthz", nil)
 	if err != nil {
