@@ -46,6 +46,7 @@ func (r *run) apply(ctx context.Context, saved *SavedPlan) error {
 	if saved != nil || !r.AutoApprove {
 		lines, err := r.plan(ctx)
 		if err != nil {
+			r.consult(ctx)
 			return err
 		}
 		if moved := saved.moved(r.book, lines); moved != nil {
@@ -64,7 +65,7 @@ func (r *run) apply(ctx context.Context, saved *SavedPlan) error {
 	}
 	err := r.walk(ctx, r.book.Steps, true, r.perform)
 	if err == nil {
-		err = r.consult(ctx)
+		r.consult(ctx)
 	}
 	return err
 }

@@ -5,16 +5,35 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"time"
 
-	"github.com/zclconf/go-cty/cty"
+	"github.com/hashicorp/hcl/v2"
 
+	"github.com/adbsql/antdbctl/engine/conn/shell"
 	"github.com/adbsql/antdbctl/engine/event"
 	"github.com/adbsql/antdbctl/engine/lang"
+	"github.com/adbsql/antdbctl/engine/module"
 )
 
-// Diagnose runs the runbook's playbooks (all, or those named) and reports what
-// they find. It only looks.
+// DefaultBudget is how long a diagnosis looks around.
+const DefaultBudget = 10 * time.Second
+
+// Diagnosis says how causes are looked for beside the runbook's playbooks.
+type Diagnosis struct {
+	Modules *module.Registry // whose collectors are run
+	// Learn gives what is known of causes, when it is needed first; it may be
+	// called again. What of it could not be read is told.
+	Learn    func() (*Knowledge, hcl.Diagnostics)
+	Language string        // of what operators read: en, zh
+	Budget   time.Duration // for looking around; 0 for DefaultBudget
+	Since    time.Duration // what is older is history; 0 for all
+	Targets  []string      // target blocks and hosts to look at; none for all
+	Command  string        // what an operator types to diagnose this again
+}
+
+// Diagnose looks around and reports what the knowledge base makes of it, then
+// what the runbook's playbooks find. With names it plays those playbooks alone.
+// It only looks.
 func Diagnose(ctx context.Context, cfg Config, book *lang.Runbook, names []string) (Outcome, error) {
 	r, err := open(ctx, cfg, book, "diagnose")
 	if r == nil {
@@ -23,7 +42,9 @@ func Diagnose(ctx context.Context, cfg Config, book *lang.Runbook, names []strin
 	if err == nil {
 		err = r.diagnose(ctx, names)
 	}
-	return r.finish(ctx, "diagnose", err)
+	out, err := r.finish(ctx, "diagnose", err)
+	out.found, out.found.known = r.found, r.known
+	return out, err
 }
 
 func (r *run) diagnose(ctx context.Context, names []string) error {
@@ -32,8 +53,21 @@ func (r *run) diagnose(ctx context.Context, names []string) error {
 			return fmt.Errorf("the runbook has no playbook %q", name)
 		}
 	}
-	if len(r.book.Playbooks) == 0 {
+	if r.Diagnosis == nil && len(r.book.Playbooks) == 0 {
 		return errors.New("the runbook has no playbook, so there is nothing to diagnose with")
+	}
+	var unseen error
+	if r.Diagnosis != nil && len(names) == 0 {
+		targets, err := r.everywhere()
+		if err != nil {
+			return err
+		}
+		v, err := r.investigate(ctx, targets, nil)
+		if v == nil {
+			return err
+		}
+		r.conclude(v)
+		unseen = err
 	}
 	var books []*lang.Playbook
 	for _, p := range r.book.Playbooks {
@@ -41,8 +75,7 @@ func (r *run) diagnose(ctx context.Context, names []string) error {
 			books = append(books, p)
 		}
 	}
-	needed := r.neededBy(books)
-	if err := r.walk(ctx, needed, false, r.glance); err != nil {
+	if err := r.walk(ctx, r.neededBy(books), false, r.glance); err != nil {
 		return err
 	}
 	for _, p := range books {
@@ -51,125 +84,45 @@ func (r *run) diagnose(ctx context.Context, names []string) error {
 		}
 	}
 	r.table = newTable(r.book) // what the steps looked like is no result of a diagnosis
-	return nil
+	return unseen
 }
 
-// consult runs the playbooks that watch a step that failed in this run.
-func (r *run) consult(ctx context.Context) error {
+// conclude keeps and shows a verdict.
+func (r *run) conclude(v *event.Verdict) {
+	r.found.verdict = v
+	r.bus.Emit(*v)
+}
+
+// offer is the command that plans and applies the fix of a finding.
+func (r *run) offer(finding string) string {
+	if r.Diagnosis == nil || r.Diagnosis.Command == "" {
+		return ""
+	}
+	return r.Diagnosis.Command + " --fix " + shell.Quote(finding)
+}
+
+// consult looks for the cause when steps of this run have failed: by the
+// playbooks that watch them, and by the knowledge base. Whatever becomes of it,
+// the run ended as it did.
+func (r *run) consult(ctx context.Context) {
 	if r.stopped(ctx) {
-		return nil
+		return
 	}
 	for _, p := range r.book.Playbooks {
 		if slices.ContainsFunc(p.Watch, r.table.failed) {
 			r.play(ctx, p)
 		}
 	}
-	return nil
-}
-
-// neededBy gives the steps that the looks of books refer to, directly or not,
-// in source order.
-func (r *run) neededBy(books []*lang.Playbook) []*lang.Step {
-	wanted := map[string]bool{}
-	var want func(needs []lang.Need)
-	want = func(needs []lang.Need) {
-		for _, n := range needs {
-			if st := r.book.Step(n.Step); st != nil && !wanted[n.Step] {
-				wanted[n.Step] = true
-				want(st.Needs)
-			}
-		}
+	failed := r.table.failedInstances()
+	if r.Diagnosis == nil || len(failed) == 0 || r.stopped(ctx) {
+		return
 	}
-	for _, p := range books {
-		for _, look := range p.Looks {
-			want(look.Needs)
-		}
+	v, err := r.investigate(ctx, r.around(failed), failed)
+	switch {
+	case r.stopped(ctx):
+	case v != nil:
+		r.conclude(v)
+	case err != nil:
+		r.warn("The cause was not looked for", err)
 	}
-	var steps []*lang.Step
-	for _, st := range r.book.Steps {
-		if wanted[st.Name] {
-			steps = append(steps, st)
-		}
-	}
-	return steps
-}
-
-// glance learns a step's values for a diagnosis. What cannot be seen stays
-// unknown: that is the very thing a diagnosis has to live with.
-func (r *run) glance(ctx context.Context, i *lang.Instance) error {
-	value := cty.UnknownVal(i.Step.Entry.ValueType())
-	j, err := r.job(i)
-	if err == nil {
-		change, err := j.check(ctx)
-		if seen, verr := j.value(change.Wanted()); err == nil && verr == nil {
-			value = seen
-		}
-	}
-	r.table.over(i, event.Unchanged, value, false)
-	return nil
-}
-
-// play takes a playbook's looks, all at once, and weighs its findings.
-func (r *run) play(ctx context.Context, p *lang.Playbook) {
-	type seen struct {
-		name  string
-		value cty.Value
-		all   bool
-	}
-	results := make(chan seen, len(p.Looks))
-	var wg sync.WaitGroup
-	for _, look := range p.Looks {
-		wg.Go(func() {
-			value, all := r.see(ctx, look)
-			results <- seen{look.Name, value, all}
-		})
-	}
-	wg.Wait()
-	close(results)
-	scope := r.table.scopeAll(r.scope)
-	done := event.PlaybookFinished{Playbook: p.Name}
-	for s := range results {
-		if !s.all {
-			done.Blind++
-		}
-		if s.value != cty.NilVal {
-			scope = scope.WithLook(s.name, s.value)
-		}
-	}
-	for _, f := range p.Findings {
-		matched, cause, remedy, diags := f.Eval(scope)
-		if r.report(diags); !matched {
-			continue
-		}
-		evidence, diags := f.EvidenceText(scope)
-		r.report(diags)
-		done.Findings++
-		r.bus.Emit(event.Finding{Playbook: p.Name, Title: f.Label, Cause: cause, Remedy: remedy, Evidence: evidence})
-	}
-	r.bus.Emit(done)
-}
-
-// see takes one look, at every place it is for. Where one of several cannot be
-// seen, its value is unknown: findings hold only if they hold without it.
-func (r *run) see(ctx context.Context, look *lang.Step) (value cty.Value, all bool) {
-	ex, diags := look.Expand(r.table.scopeAll(r.scope))
-	if diags.HasErrors() || !ex.Known {
-		r.report(diags)
-		return cty.NilVal, false
-	}
-	values, all := map[string]cty.Value{}, true
-	for _, i := range ex.Instances {
-		j, err := r.job(i)
-		if err == nil {
-			_, err = j.check(ctx)
-		}
-		if err == nil {
-			values[i.Key], err = j.value(false)
-		}
-		if err != nil {
-			r.bus.Emit(event.Diagnosed{Diagnostics: r.explain(i, err)})
-			values[i.Key], all = cty.UnknownVal(look.Entry.ValueType()), false
-		}
-	}
-	return look.Value(values, ex.Keyed), all
 }

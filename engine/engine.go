@@ -43,6 +43,12 @@ type Config struct {
 	Approve func(ctx context.Context, question string) (bool, error)
 	// AutoApprove takes every answer for yes.
 	AutoApprove bool
+	// Diagnosis looks for causes, when asked and when a step fails; nil leaves
+	// that to the runbook's playbooks.
+	Diagnosis *Diagnosis
+	// Home is the folder that holds the state and the logs of runs; empty for
+	// the runbook's.
+	Home string
 	// Stop, once closed, lets what is under way finish and starts nothing new.
 	Stop <-chan struct{}
 }
@@ -54,6 +60,8 @@ type Outcome struct {
 	Failed      bool
 	Interrupted bool
 	Changes     bool // a plan that wants, or cannot rule out, changes
+
+	found findings // of a diagnosis
 }
 
 // ErrDeclined says that the operator did not approve.
@@ -73,6 +81,17 @@ type run struct {
 	table   *table
 	diary   *diary
 	lines   keeper[event.StepPlanned] // what was planned, by address
+	found   findings
+	known   *Knowledge // once it was needed
+	fixed   bool       // a fix was applied just now: what was said before is history
+}
+
+// home is where the state and the logs of a runbook's runs are kept.
+func (cfg Config) home(book *lang.Runbook) string {
+	if cfg.Home != "" {
+		return cfg.Home
+	}
+	return book.Dir
 }
 
 // open prepares a run: a run log, secrets, connections and the state.
@@ -87,11 +106,11 @@ func open(ctx context.Context, cfg Config, book *lang.Runbook, command string) (
 		cfg.Parallel = 32
 	}
 	if cfg.Store == nil {
-		cfg.Store = state.NewFile(stateDir(book.Path, book.Dir))
+		cfg.Store = state.NewFile(stateDir(book.Path, cfg.home(book)))
 	}
 	r := &run{Config: cfg, id: newRunID(cfg.Clock()), book: book, started: cfg.Clock(), table: newTable(book)}
 	var err error
-	if r.logfile, err = createRunLog(filepath.Join(book.Dir, StateDir, "runs"), r.id); err != nil {
+	if r.logfile, err = createRunLog(filepath.Join(cfg.home(book), StateDir, "runs"), r.id); err != nil {
 		return nil, fmt.Errorf("start the run's log: %w", err)
 	}
 	r.bus = event.NewBus(r.id, cfg.Clock, cfg.Redactor, append([]event.Sink{r.logfile}, cfg.Sinks...)...)

@@ -22,6 +22,20 @@ func (k *keeper[T]) keep(name string, v T) {
 	k.kept[name] = v
 }
 
+// first keeps v unless something is kept under name, and says whether it did.
+func (k *keeper[T]) first(name string, v T) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, kept := k.kept[name]; kept {
+		return false
+	}
+	if k.kept == nil {
+		k.kept = map[string]T{}
+	}
+	k.kept[name] = v
+	return true
+}
+
 func (k *keeper[T]) sorted() []T {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -9,9 +9,6 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/hashicorp/hcl/v2/hclwrite"
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/adbsql/antdbctl/engine/event"
 	"github.com/adbsql/antdbctl/engine/lang"
 	"github.com/adbsql/antdbctl/engine/module"
@@ -47,10 +44,8 @@ func variableTexts(book *lang.Runbook) map[string]string {
 	for _, v := range book.Variables {
 		switch {
 		case v.Sensitive || v.Value.IsNull() || !v.Value.IsWhollyKnown():
-		case v.Type == cty.String:
-			texts[v.Name] = v.Value.AsString()
 		default:
-			texts[v.Name] = string(hclwrite.TokensForValue(v.Value).Bytes())
+			texts[v.Name] = variableText(v.Type, v.Value)
 		}
 	}
 	return texts

@@ -225,6 +225,22 @@ func (t *table) failed(step string) bool {
 	return row.whole == event.Failed || slices.Contains(slices.Collect(maps.Values(row.status)), event.Failed)
 }
 
+// failedInstances are those that failed, in source order.
+func (t *table) failedInstances() []*lang.Instance {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var failed []*lang.Instance
+	for _, st := range t.book.Steps {
+		row := t.rows[st.Name]
+		for _, i := range row.instances {
+			if row.status[i.Key] == event.Failed {
+				failed = append(failed, i)
+			}
+		}
+	}
+	return failed
+}
+
 // scopeAll gives expressions the values of every step that has one, or that has
 // none because it has no instances.
 func (t *table) scopeAll(base *lang.Scope) *lang.Scope {

@@ -30,11 +30,13 @@ type world struct {
 	fail  map[string]int    // "host/key" → sets and deletes that fail before one works
 	log   []string          // every set and delete
 	onSet func(key string)
+	onGet func(key string)
+	ends  chan struct{}  // closed when the test is over
 	late  map[string]int // "host/key" → gets that still show nothing after a set
 }
 
 func newWorld() *world {
-	return &world{keys: map[string]string{}, down: map[string]bool{}, stuck: map[string]bool{}, fail: map[string]int{}, late: map[string]int{}}
+	return &world{keys: map[string]string{}, down: map[string]bool{}, stuck: map[string]bool{}, fail: map[string]int{}, late: map[string]int{}, ends: make(chan struct{})}
 }
 
 func (w *world) open(_ context.Context, t conn.Target, _ conn.Settings, _ conn.Dialer) (conn.Host, error) {
@@ -62,6 +64,9 @@ func (p *place) Run(_ context.Context, cmd conn.Cmd) (conn.Result, error) {
 	key := p.name + "/" + cmd.Args[1]
 	if cmd.Args[0] == "set" && p.onSet != nil {
 		p.onSet(key)
+	}
+	if cmd.Args[0] == "get" && p.onGet != nil {
+		p.onGet(key)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -207,6 +212,7 @@ target "ssh" "nodes" { hosts = ["node1", "node2", "node3"] }
 func newSite(t *testing.T, runbook string) *site {
 	t.Helper()
 	s := &site{t: t, world: newWorld(), dir: t.TempDir()}
+	t.Cleanup(func() { close(s.world.ends) })
 	s.write(runbook)
 	s.cfg = Config{Openers: map[string]conn.Opener{conn.Local: s.world.open, conn.SSH: s.world.open}, AutoApprove: true}
 	return s
@@ -222,10 +228,13 @@ func (s *site) load() *lang.Runbook {
 	s.t.Helper()
 	s.seen = &recorder{}
 	s.cfg.Sinks = []event.Sink{s.seen}
-	reg := module.NewRegistry(module.Of[thing](), module.Of[look]())
-	book, diags := lang.Load(filepath.Join(s.dir, "book.hcl"), lang.Options{Registry: reg})
+	book, diags := lang.Load(filepath.Join(s.dir, "book.hcl"), lang.Options{Registry: s.registry()})
 	require.False(s.t, diags.HasErrors(), diags.Error())
 	return book
+}
+
+func (*site) registry() *module.Registry {
+	return module.NewRegistry(module.Of[thing](), module.Of[look](), module.Of[disks]())
 }
 
 func (s *site) apply() Outcome {

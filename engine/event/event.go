@@ -175,7 +175,8 @@ type FixFinished struct {
 	Finding  string `json:"finding"`
 	Title    string `json:"title"`
 	Gone     bool   `json:"gone"`
-	Blind    bool   `json:"blind,omitempty"` // gone, but less could be seen than before
+	Blind    bool   `json:"blind,omitempty"`   // gone, but less could be seen than before
+	Hearsay  bool   `json:"hearsay,omitempty"` // it was known from the last run alone: the next one proves it
 	Remedy   string `json:"remedy,omitempty"`
 }
 

@@ -13,12 +13,16 @@ import (
 
 // nothingFound says so, and what was ruled out.
 func (p *verdict) nothingFound() {
-	text := p.nothing
-	if len(p.After) > 0 {
-		text = p.nothingAfter
-	}
 	p.printf("\n")
-	p.field("", text, 0)
+	switch {
+	case p.Facts+p.Logs == 0:
+		p.field("", p.sightless, 0)
+		return
+	case len(p.After) > 0:
+		p.field("", p.nothingAfter, 0)
+	default:
+		p.field("", p.nothing, 0)
+	}
 	var clear, blind []string
 	for _, l := range p.RuledOut {
 		name := layerName(l.Name, p.Language)
@@ -128,7 +132,7 @@ func (t *Text) printCollecting(c event.Collecting) {
 		places = append(places[:mostListed-1:mostListed-1], fmt.Sprintf(w.more, len(c.Places)-mostListed+1))
 	}
 	t.printf("\n")
-	t.indented(2, fmt.Sprintf(w.looking, strings.Join(places, ", "), seconds(c.Seconds)), 2)
+	t.indented(2, fmt.Sprintf(w.looking, strings.Join(places, ", "), fmt.Sprintf("%g s", c.Seconds)), 2)
 }
 
 func (t *Text) printFix(f event.FixFinished) {
@@ -138,6 +142,8 @@ func (t *Text) printFix(f event.FixFinished) {
 	case !f.Gone:
 		t.printf("\n%s %s\n", name, t.bad(w.stays))
 		t.field(w.remedy, f.Remedy, 0)
+	case f.Hearsay:
+		t.printf("\n%s %s\n", name, t.warn(w.goneSaid))
 	case f.Blind:
 		t.printf("\n%s %s\n", name, t.warn(w.goneBlind))
 	default:

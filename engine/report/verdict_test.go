@@ -91,12 +91,18 @@ func TestAVerdictExplainsItself(t *testing.T) {
 
 func TestNothingFoundIsSaidWithWhatWasRuledOut(t *testing.T) {
 	text := shown(t, Options{}, event.Verdict{Language: "en", Seconds: 1, Verdict: diagnosis.Verdict{
-		RuledOut: []diagnosis.Layer{{Name: "machine", Signatures: 12}, {Name: "access", Signatures: 3, Blind: true}},
+		Facts: 7, RuledOut: []diagnosis.Layer{{Name: "machine", Signatures: 12}, {Name: "access", Signatures: 3, Blind: true}},
 	}})
 	require.Contains(t, text, "No cause found: none of the known faults is there.")
 	require.Contains(t, text, "Excluded machine 12, access 3")
 	require.Contains(t, text, "Some of the evidence is missing for: access")
-	require.Contains(t, text, "nothing found · looked at 0 facts")
+	require.Contains(t, text, "nothing found · looked at 7 facts")
+}
+
+func TestWhatWasNotSeenIsNotRuledOut(t *testing.T) {
+	text := shown(t, Options{}, event.Verdict{Verdict: diagnosis.Verdict{RuledOut: []diagnosis.Layer{{Name: "machine", Signatures: 12}}}})
+	require.Contains(t, text, "Nothing was seen")
+	require.NotContains(t, text, "machine")
 }
 
 func TestALongVerdictFitsAScreen(t *testing.T) {

@@ -5,13 +5,13 @@ import "github.com/adbsql/antdbctl/engine/diagnosis"
 // words are the report's own words about a diagnosis, in one language. Those
 // with verbs are formats.
 type words struct {
-	cause, evidence, explains, check, remedy, fix string // labels
-	warning, ruledOut, unseen, problem            string
-	confidence                                    map[diagnosis.Confidence]string
-	restsOn, line, times, places, more, verbose   string
-	nothing, nothingAfter, blind                  string
-	causes, warnings, none, seen, unseenCount     string
-	looking, gone, goneBlind, stays, joint        string
+	cause, evidence, explains, check, remedy, fix    string // labels
+	warning, ruledOut, unseen, problem               string
+	confidence                                       map[diagnosis.Confidence]string
+	restsOn, line, times, places, more, verbose      string
+	nothing, nothingAfter, blind                     string
+	causes, warnings, none, seen, unseenCount        string
+	looking, gone, goneBlind, goneSaid, stays, joint string
 }
 
 var english = words{
@@ -20,11 +20,13 @@ var english = words{
 	confidence: map[diagnosis.Confidence]string{diagnosis.Certain: "certain", diagnosis.Likely: "likely", diagnosis.Possible: "possible"},
 	restsOn:    "rests on: %s", line: "line %d", times: "%d times", places: "%d places", more: "… and %d more", verbose: " (--verbose)",
 	nothing: "No cause found: none of the known faults is there.", nothingAfter: "No known cause of the failure found.",
-	blind:  "Some of the evidence is missing for: %s",
-	causes: "%d found: %s", warnings: "warnings: %d", none: "nothing found",
+	sightless: "Nothing was seen, so nothing can be said.",
+	blind:     "Some of the evidence is missing for: %s",
+	causes:    "%d found: %s", warnings: "warnings: %d", none: "nothing found",
 	seen: "looked at %d facts and %d logs (%s) in %s", unseenCount: "not seen: %d",
 	looking: "Looking at %s, for %s at most …", gone: "is gone.", goneBlind: "is not seen any more, but less could be looked at than before.",
-	stays: "is still there.", joint: "; ",
+	goneSaid: "is fixed as far as can be seen. It was known from the last run alone: apply the runbook again to prove it.",
+	stays:    "is still there.", joint: "; ",
 }
 
 var chinese = words{
@@ -33,11 +35,13 @@ var chinese = words{
 	confidence: map[diagnosis.Confidence]string{diagnosis.Certain: "确定", diagnosis.Likely: "很可能", diagnosis.Possible: "可能"},
 	restsOn:    "依据：%s", line: "第 %d 行", times: "%d 次", places: "%d 处", more: "… 另有 %d 项", verbose: "（用 --verbose 查看）",
 	nothing: "未发现原因：已知故障均不存在。", nothingAfter: "未找到此次失败的已知原因。",
-	blind:  "以下层面的证据不完整：%s",
-	causes: "发现 %d 个：%s", warnings: "隐患 %d 个", none: "未发现问题",
+	sightless: "什么都未能查看，无法得出结论。",
+	blind:     "以下层面的证据不完整：%s",
+	causes:    "发现 %d 个：%s", warnings: "隐患 %d 个", none: "未发现问题",
 	seen: "共查看 %d 条事实、%d 份日志（%s），用时 %s", unseenCount: "未能查看 %d 项",
 	looking: "正在查看 %s，最长 %s …", gone: "已消除。", goneBlind: "已看不到，但这次能查看的内容比之前少。",
-	stays: "仍然存在。", joint: "；",
+	goneSaid: "已按方案修复。该结论仅来自上一次运行的记录，请重新执行 apply 加以证明。",
+	stays:    "仍然存在。", joint: "；",
 }
 
 // wordsOf gives the words of a language; English for those that there are none of.
