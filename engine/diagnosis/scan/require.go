@@ -1,0 +1,233 @@
+package scan
+
+import (
+	"regexp/syntax"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// phrase is a piece of a regular expression that is plain words with white
+// space between them. Whatever the expression matches contains it.
+type phrase struct {
+	words []word
+	key   int // the word that is searched for
+}
+
+type word struct {
+	Literal
+	apart bool // white space stands before it; else there may be some
+}
+
+// How much a phrase must have to be worth looking for, and how many phrases of
+// which any one must be there are not too many.
+const (
+	shortestKey = 2
+	mostPhrases = 64
+)
+
+// required gives phrases one of which is in every text that the expression
+// matches; none when there is no telling.
+func required(expression string) []phrase {
+	tree, err := syntax.Parse(expression, syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	return best(tree)
+}
+
+// best gives the most telling phrases of a part.
+func best(re *syntax.Regexp) []phrase {
+	b := &builder{}
+	b.add(re)
+	b.end()
+	var found []phrase
+	for _, choice := range b.choices {
+		if weight(choice) > weight(found) {
+			found = choice
+		}
+	}
+	return found
+}
+
+// weight is how telling phrases are: as the least of them.
+func weight(phrases []phrase) int {
+	if len(phrases) == 0 || len(phrases) > mostPhrases {
+		return 0
+	}
+	least := 1 << 20
+	for _, p := range phrases {
+		// The key decides how often there is something to check, the other words
+		// how often the expression must be asked.
+		w := 4 * min(len(p.words[p.key].Text), 12)
+		for _, other := range p.words {
+			w += len(other.Text)
+		}
+		least = min(least, w)
+	}
+	return least
+}
+
+// builder goes through a concatenation and gathers what each part requires.
+type builder struct {
+	choices [][]phrase
+	words   []word // of the phrase that is growing
+	blank   bool   // there must be white space before the next word
+	joined  bool   // the next literal continues the last word
+}
+
+func (b *builder) add(re *syntax.Regexp) {
+	switch re.Op {
+	case syntax.OpLiteral:
+		b.literal(re.Rune, re.Flags&syntax.FoldCase != 0)
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			b.add(sub)
+		}
+	case syntax.OpCapture:
+		b.add(re.Sub[0])
+	case syntax.OpEmptyMatch, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText,
+		syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		// without width
+	case syntax.OpPlus, syntax.OpStar, syntax.OpQuest, syntax.OpRepeat, syntax.OpCharClass:
+		b.several(re)
+	case syntax.OpAlternate:
+		b.end()
+		b.choices = append(b.choices, alternatives(re))
+	default:
+		b.end()
+	}
+}
+
+func (b *builder) several(re *syntax.Regexp) {
+	sub := re
+	if re.Op != syntax.OpCharClass {
+		sub = re.Sub[0]
+	}
+	atLeastOnce := re.Op == syntax.OpCharClass || re.Op == syntax.OpPlus || re.Op == syntax.OpRepeat && re.Min > 0
+	if isBlank(sub) {
+		b.blank = b.blank || atLeastOnce
+		b.joined = false
+		return
+	}
+	b.end()
+	if atLeastOnce && re.Op != syntax.OpCharClass {
+		b.choices = append(b.choices, best(sub))
+	}
+}
+
+// alternatives gives the phrases of all branches; none if a branch has none.
+func alternatives(re *syntax.Regexp) []phrase {
+	var all []phrase
+	for _, sub := range re.Sub {
+		one := best(sub)
+		if one == nil || len(all)+len(one) > mostPhrases {
+			return nil
+		}
+		all = append(all, one...)
+	}
+	return all
+}
+
+// isBlank knows classes of nothing but white space.
+func isBlank(re *syntax.Regexp) bool {
+	if re.Op == syntax.OpLiteral {
+		return len(re.Rune) == 1 && re.Rune[0] == ' '
+	}
+	if re.Op != syntax.OpCharClass || len(re.Rune) == 0 {
+		return false
+	}
+	for i := 0; i < len(re.Rune); i += 2 {
+		for r := re.Rune[i]; r <= re.Rune[i+1]; r++ {
+			if !strings.ContainsRune("\t\n\v\f\r ", r) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// literal adds runes, and breaks them where text may have them in another form.
+func (b *builder) literal(runes []rune, fold bool) {
+	for _, r := range runes {
+		switch {
+		case strings.ContainsRune("\t\n\f\r ", r):
+			b.blank, b.joined = true, false
+		case elsewise(r, fold):
+			b.end()
+		case b.joined && b.words[len(b.words)-1].Fold == fold:
+			b.words[len(b.words)-1].Text += string(r)
+		default:
+			// A word may directly follow one that is compared in another way.
+			b.words = append(b.words, word{Literal{string(r), fold}, b.blank})
+			b.blank, b.joined = false, true
+		}
+	}
+}
+
+// elsewise knows the characters that JSON escapes, that invalid text turns
+// into, and that have other cases than those of ASCII.
+func elsewise(r rune, fold bool) bool {
+	return strings.ContainsRune(`"\<>&`, r) || r < ' ' || r == utf8.RuneError || fold && r > unicode.MaxASCII
+}
+
+// end ends the phrase that is growing.
+func (b *builder) end() {
+	p := phrase{words: b.words}
+	b.words, b.blank, b.joined = nil, false, false
+	for n, w := range p.words {
+		if len(w.Text) > len(p.words[p.key].Text) {
+			p.key = n
+		}
+	}
+	if len(p.words) > 0 && len(p.words[p.key].Text) >= shortestKey {
+		b.choices = append(b.choices, []phrase{p})
+	}
+}
+
+// near reports whether the words around the key, which is at position at of
+// line, can be the phrase's. A line's end may be in the middle of a phrase.
+func (p *phrase) near(line []byte, at int) bool {
+	if key := &p.words[p.key]; !key.is(line[at : at+len(key.Text)]) {
+		return false
+	}
+	return p.after(line, at+len(p.words[p.key].Text)) && p.before(line, at)
+}
+
+func (p *phrase) after(line []byte, i int) bool {
+	for n := p.key + 1; n < len(p.words); n++ {
+		w := &p.words[n]
+		from := i
+		for i < len(line) && isSpace(line[i]) {
+			i++
+		}
+		if i == len(line) {
+			return true
+		}
+		if w.apart && i == from || i+len(w.Text) > len(line) || !w.is(line[i:i+len(w.Text)]) {
+			return false
+		}
+		i += len(w.Text)
+	}
+	return true
+}
+
+func (p *phrase) before(line []byte, i int) bool {
+	for n := p.key - 1; n >= 0; n-- {
+		w := &p.words[n]
+		to := i
+		for i > 0 && isSpace(line[i-1]) {
+			i--
+		}
+		if i == 0 {
+			return true
+		}
+		if p.words[n+1].apart && i == to || i < len(w.Text) || !w.is(line[i-len(w.Text):i]) {
+			return false
+		}
+		i -= len(w.Text)
+	}
+	return true
+}
+
+func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
