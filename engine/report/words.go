@@ -9,7 +9,7 @@ type words struct {
 	warning, ruledOut, unseen, problem               string
 	confidence                                       map[diagnosis.Confidence]string
 	restsOn, line, times, places, more, verbose      string
-	nothing, nothingAfter, blind                     string
+	nothing, nothingAfter, sightless, blind          string
 	causes, warnings, none, seen, unseenCount        string
 	looking, gone, goneBlind, goneSaid, stays, joint string
 }
