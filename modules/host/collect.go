@@ -92,20 +92,20 @@ func (*Collect) Apply(context.Context, *module.Env) error { return nil }
 
 // Collect gathers facts, and then logs.
 func (c *Collect) Collect(ctx context.Context, env *module.Env, rec evidence.Recorder) error {
-	place, err := c.facts(ctx, env, rec, env.Target.Kind == conn.Local)
-	if err != nil || place == nil {
+	m, err := c.facts(ctx, env, rec, env.Target.Kind == conn.Local)
+	if err != nil || m == nil {
 		return err
 	}
-	for _, log := range nodeLogs {
-		c.log(ctx, env, rec, *place, log)
+	for _, log := range nodeLogs(m.runtime.Name) {
+		c.log(ctx, env, rec, m.place, log)
 	}
 	return nil
 }
 
-// facts asks the machine for all that it can tell at once. place is nil for one
-// that cannot be reached, which is noted, and for one without a kubelet where
+// facts asks the machine for all that it can tell at once. It gives
+// nil for one that cannot be reached, which is noted, and for one without a kubelet where
 // only nodes are wanted.
-func (c *Collect) facts(ctx context.Context, env *module.Env, rec evidence.Recorder, onlyNode bool) (*evidence.Place, error) {
+func (c *Collect) facts(ctx context.Context, env *module.Env, rec evidence.Recorder, onlyNode bool) (*machine, error) {
 	out := &timed{}
 	cmd := conn.Script(collectLook, c.Folders...)
 	cmd.Stdout = out
@@ -130,16 +130,16 @@ func (c *Collect) facts(ctx context.Context, env *module.Env, rec evidence.Recor
 	if onlyNode && m.runtime.Kubelet == "missing" {
 		return nil, nil
 	}
-	place := evidence.Place{Node: m.node(c.Node)}
-	rec.Fact(place.Node, place, &evidence.Reach{Reachable: true})
-	m.record(rec, place)
+	m.place = evidence.Place{Node: m.node(c.Node)}
+	rec.Fact(m.place.Node, m.place, &evidence.Reach{Reachable: true})
+	m.record(rec, m.place)
 	switch {
 	case err != nil:
-		rec.Gap("the rest of its facts", place, err)
+		rec.Gap("the rest of its facts", m.place, err)
 	case !m.whole:
-		rec.Gap("the rest of its facts", place, errors.New("the answer is not whole"))
+		rec.Gap("the rest of its facts", m.place, errors.New("the answer is not whole"))
 	}
-	return &place, nil
+	return m, nil
 }
 
 // timed keeps what a command prints, and when that began. A command that is

@@ -26,16 +26,27 @@ var (
 // nodeLog is a log of a machine: where it is found.
 type nodeLog struct {
 	kind, name string
-	program    string   // that writes it, as a regular expression of grep
+	program    string   // that writes it
 	units      []string // of systemd
 	files      []string // where there is no journal
 }
 
-var nodeLogs = []nodeLog{
-	{evidence.KernelLog, "kernel", "kernel", nil, []string{"/var/log/kern.log"}},
-	{evidence.KubeletLog, "kubelet", "kubelet", []string{"kubelet.service"}, []string{"/var/log/kubelet.log", "/var/log/kubernetes/kubelet.log"}},
-	{evidence.RuntimeLog, "container runtime", `containerd\|dockerd\|crio`, []string{"containerd.service", "docker.service", "crio.service"},
-		[]string{"/var/log/containerd.log", "/var/log/docker.log", "/var/log/dockerd.log", "/var/log/crio.log"}},
+// nodeLogs are those of a machine with that runtime.
+func nodeLogs(runtime string) []nodeLog {
+	engine := nodeLog{kind: evidence.RuntimeLog, name: "container runtime"}
+	switch runtime {
+	case "docker":
+		engine.program, engine.units, engine.files = "dockerd", []string{"docker.service", "containerd.service"}, []string{"/var/log/docker.log", "/var/log/dockerd.log"}
+	case "crio":
+		engine.program, engine.units, engine.files = "crio", []string{"crio.service"}, []string{"/var/log/crio.log"}
+	default:
+		engine.program, engine.units, engine.files = "containerd", []string{"containerd.service"}, []string{"/var/log/containerd.log"}
+	}
+	return []nodeLog{
+		{evidence.KernelLog, "kernel", "kernel", nil, []string{"/var/log/kern.log"}},
+		{evidence.KubeletLog, "kubelet", "kubelet", []string{"kubelet.service"}, []string{"/var/log/kubelet.log", "/var/log/kubernetes/kubelet.log"}},
+		engine,
+	}
 }
 
 // log streams the end of one log.

@@ -1,6 +1,6 @@
 # Prints the end of a log. It changes nothing.
 # usage: collect_log.sh PROGRAM SECONDS LINES BYTES [UNIT...] -- [FILE...]
-# PROGRAM is what lines of a common log begin with, as a regular expression; "kernel" is the kernel.
+# PROGRAM writes it; "kernel" is the kernel.
 LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/usr/bin:/bin; export PATH
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -23,6 +23,15 @@ if [ "$program" = kernel ] && has dmesg; then
 	{ dmesg -T 2>/dev/null || dmesg; } | tail -n "$lines" | tail -c "$bytes"
 	exit
 fi
+# what the program writes is a file where nothing but a shell started it
+own=$(readlink /proc/self/ns/pid 2>/dev/null)
+for comm in /proc/[0-9]*/comm; do
+	{ read -r name <"$comm"; } 2>/dev/null || continue
+	[ "$name" = "$program" ] || continue
+	dir=${comm%/comm}
+	[ "$(readlink "$dir/ns/pid" 2>/dev/null)" = "$own" ] || continue
+	[ -f "$dir/fd/2" ] && set -- "$dir/fd/2" "$@"
+done
 for f; do
 	[ -f "$f" ] || continue
 	[ -r "$f" ] || { echo "$f: Permission denied" >&2; exit 1; }
@@ -32,7 +41,7 @@ done
 for f in /var/log/messages /var/log/syslog; do
 	[ -f "$f" ] || continue
 	[ -r "$f" ] || { echo "$f: Permission denied" >&2; exit 1; }
-	tail -c "$((bytes * 4))" "$f" | grep " \($program\)\(\[[0-9]*\]\)\{0,1\}: " | tail -n "$lines" | tail -c "$bytes"
+	tail -c "$((bytes * 4))" "$f" | grep " $program\(\[[0-9]*\]\)\{0,1\}: " | tail -n "$lines" | tail -c "$bytes"
 	exit
 done
 echo "neither the journal nor a file has it" >&2

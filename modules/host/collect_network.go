@@ -61,6 +61,10 @@ func (m *machine) addInterface(f []string) {
 		i.Kind = "bridge"
 	case f[7] == "device", kind == "bond", kind == "vlan":
 		i.Kind = "physical"
+	case strings.HasPrefix(f[0], "veth"), strings.HasPrefix(f[0], "cali"), strings.HasPrefix(f[0], "lxc"):
+		i.Kind = "veth"
+	case strings.HasPrefix(f[0], "eth"), strings.HasPrefix(f[0], "en"): // of a machine that is a container
+		i.Kind = "physical"
 	case f[5] != f[6]:
 		i.Kind = "veth"
 	default: // dummy, tun

@@ -14,6 +14,7 @@ import (
 
 // machine is what the script of host.collect told.
 type machine struct {
+	place    evidence.Place
 	hostname string
 	override string // hostname-override of the kubelet
 	uid      string
