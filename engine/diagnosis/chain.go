@@ -15,7 +15,8 @@ import (
 //
 // A finding explains another at the same or a narrower place by what its
 // signature says, and what explains a third explains what that does. Where the
-// signatures say nothing, the deepest layer explains what follows in the same
+// signatures say nothing, what rests on the same evidence and on more explains
+// what rests on less of it, and the deepest layer explains what follows in the same
 // pod, or in the pods of its node or cluster; but what was proved, it does not.
 // What is merely possible explains nothing that is surer than it.
 func (r *run) chain(all []*instance) (causes, warnings [][]*instance) {
@@ -95,8 +96,36 @@ func (r *run) isExplained(explains map[string]map[string]bool, c, s *instance, f
 		return r.reaches(c, s)
 	case back:
 		return false
+	case r.restsOnMore(c, s):
+		return true
 	}
 	return s.confidence != Certain && !s.finding.Warning && depth(c.finding) < depth(s.finding) && encloses(c, s)
+}
+
+// restsOnMore says whether c rests on all that s rests on, and on more: then s
+// is but a vaguer name for it.
+func (r *run) restsOnMore(c, s *instance) bool {
+	if c.finding.Warning != s.finding.Warning || sureness[c.confidence] > sureness[s.confidence] {
+		return false
+	}
+	mine, its := weighty(c), weighty(s)
+	for origin := range its {
+		if !mine[origin] {
+			return false
+		}
+	}
+	return len(its) > 0 && len(mine) > len(its)
+}
+
+// weighty are the facts and lines that an instance rests on, hints aside.
+func weighty(i *instance) map[string]bool {
+	origins := map[string]bool{}
+	for _, s := range i.held {
+		if s.strength != signature.Hint {
+			origins[s.origin] = true
+		}
+	}
+	return origins
 }
 
 // reaches says whether what a signature says it explains is near enough to be

@@ -22,6 +22,7 @@ type sighting struct {
 	place    evidence.Place
 	value    cty.Value // for expressions
 	where    string    // in words
+	origin   string    // tells this fact, or this line, from all others
 	quote    Quote
 }
 
@@ -32,8 +33,9 @@ type factValues struct {
 }
 
 type factValue struct {
-	fact  evidence.Fact
-	value cty.Value
+	number int
+	fact   evidence.Fact
+	value  cty.Value
 }
 
 // matchFacts holds all facts against all fact signals.
@@ -66,7 +68,7 @@ func (r *run) makeValues() {
 		}
 	}
 	r.values.of = map[string][]factValue{}
-	for _, f := range r.facts {
+	for n, f := range r.facts {
 		if !needed[f.Kind] {
 			continue
 		}
@@ -75,7 +77,7 @@ func (r *run) makeValues() {
 			r.problem("%s", err)
 			continue
 		}
-		r.values.of[f.Kind] = append(r.values.of[f.Kind], factValue{f, v})
+		r.values.of[f.Kind] = append(r.values.of[f.Kind], factValue{n, f, v})
 	}
 	attrs := map[string]cty.Value{}
 	for _, kind := range evidence.KindNames() {
@@ -131,7 +133,7 @@ func (r *run) sighted(signal *signature.Fact, fact factValue) sighting {
 	}
 	where := whereFact(r.words, fact.fact)
 	return sighting{
-		signal: signal.Name, kind: fact.fact.Kind, strength: signal.Strength, place: place, value: fact.value, where: where,
+		signal: signal.Name, kind: fact.fact.Kind, strength: signal.Strength, place: place, value: fact.value, where: where, origin: fmt.Sprint("fact ", fact.number),
 		quote: Quote{Where: where, Time: fact.fact.Seen, Text: factText(signal, fact.value)},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/adbsql/antdbctl/engine/diagnosis/evidence"
+	"github.com/adbsql/antdbctl/engine/diagnosis/scan"
 	"github.com/adbsql/antdbctl/engine/diagnosis/signature"
 )
 
@@ -34,7 +35,7 @@ type reader struct {
 // searched for less.
 type set struct {
 	searches []search
-	patterns *scanSet
+	patterns *scan.Set
 }
 
 // scanLogs looks for all lines of the book in all logs.
@@ -88,11 +89,12 @@ func (rd *reader) setFor(log evidence.Log, pastOnly bool) *set {
 	if known := rd.sets[id.String()]; known != nil {
 		return known
 	}
-	patterns := make([]scanPattern, len(chosen))
+	patterns := make([]scan.Pattern, len(chosen))
 	for n, s := range chosen {
-		patterns[n] = scanPattern{Regexp: s.line.Match}
+		patterns[n] = scan.Pattern{Regexp: s.line.Match}
 	}
-	made := &set{chosen, scanNew(patterns)}
+	made := &set{chosen, scan.New(patterns)}
+	made.patterns.Taken = rd.taken
 	rd.sets[id.String()] = made
 	return made
 }
@@ -133,13 +135,13 @@ func (rd *reader) read(log evidence.Log) {
 	}
 }
 
-func (rd *reader) scan(log evidence.Log, set *set, hits *hits) (scanStats, error) {
+func (rd *reader) scan(log evidence.Log, set *set, hits *hits) (scan.Stats, error) {
 	text, err := log.Open()
 	if err != nil {
-		return scanStats{}, err
+		return scan.Stats{}, err
 	}
 	defer text.Close()
-	return set.patterns.Scan(text, func(h scanHit) bool {
+	return set.patterns.Scan(text, func(h scan.Hit) bool {
 		hits.take(h)
 		return rd.ctx.Err() == nil
 	})
@@ -169,7 +171,7 @@ type hit struct {
 	time   time.Time
 }
 
-func (h *hit) set(found scanHit) {
+func (h *hit) set(found scan.Hit) {
 	h.line = append(h.line[:0], found.Line...)
 	h.number, h.time = found.Number, found.Time
 }
@@ -184,7 +186,7 @@ type hits struct {
 	order     []spot
 }
 
-func (hs *hits) take(h scanHit) {
+func (hs *hits) take(h scan.Hit) {
 	place, now, past, count := hs.log.Place, hs.now, hs.past, 1
 	if hs.log.Kind == evidence.EventLog {
 		e, ok := parseEvent(h.Line)
@@ -247,7 +249,7 @@ func (hs *hits) sighting(s search, id spot) sighting {
 	where.Place.Container = hs.log.Place.Container
 	return sighting{
 		signal: s.line.Name, kind: hs.log.Kind, strength: s.line.Strength, place: place, value: cty.ObjectVal(attrs),
-		where: whereLog(hs.run.words, where),
+		where: whereLog(hs.run.words, where), origin: fmt.Sprint(hs.log.Kind, hs.log.Name, hs.log.Place, hs.log.Previous, k.last.number),
 		quote: Quote{Where: whereLog(hs.run.words, where), Time: k.last.time, Line: k.last.number, Text: text, Count: k.count},
 	}
 }

@@ -114,7 +114,9 @@ func ids(all []Finding) (ids []string) {
 }
 
 // at is a time stamp, so long before the evidence was taken.
-func at(ago time.Duration) string { return now.Add(-ago).Format("2006-01-02T15:04:05.000000000Z") + " " }
+func at(ago time.Duration) string {
+	return now.Add(-ago).Format("2006-01-02T15:04:05.000000000Z") + " "
+}
 
 func TestTheCauseIsFoundWithItsEvidenceItsPlaceAndItsFix(t *testing.T) {
 	text := `finding "G-40" {
