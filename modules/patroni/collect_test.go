@@ -53,7 +53,9 @@ func (p *pods) keep(name, scope string, annotations map[string]string) {
 
 func TestAClusterIsCollectedWithItsMembersAndHistory(t *testing.T) {
 	p := pods4(t)
-	stamp := func(ago time.Duration) string { return time.Now().Add(-ago).UTC().Format("2006-01-02T15:04:05.000000+00:00") }
+	stamp := func(ago time.Duration) string {
+		return time.Now().Add(-ago).UTC().Format("2006-01-02T15:04:05.000000+00:00")
+	}
 	p.keep("hippo-config", hippo, map[string]string{"initialize": "7711121326432919651", "config": `{"ttl": 20, "pause": true, "postgresql": {}}`,
 		"history": `[[1,50332848,"no recovery target specified","` + stamp(30*time.Hour) + `","a"],[2,67109024,"no recovery target specified","` + stamp(2*time.Hour) + `","b"],[3,1,"old"]]`})
 	p.keep("hippo-leader", hippo, map[string]string{"leader": p.lock, "renewTime": stamp(40 * time.Second), "ttl": "20"})
