@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,6 +26,8 @@ type collection struct {
 	budget   time.Duration
 	opened   keeper[conn.Target] // by its key
 	unopened keeper[conn.Target]
+	targets  []conn.Target // of all collectors
+	telling  int           // collectors of clusters under way
 }
 
 // lookout is one collector at one target.
@@ -75,8 +78,12 @@ func (c *collection) look(ctx context.Context, looks []lookout) {
 	}
 	results := make(chan ended, len(looks))
 	slots := make(chan struct{}, c.Parallel)
+	c.expect(looks)
 	for n, l := range looks {
 		go func() {
+			if needsPrior(l.entry) {
+				c.rec.prior.wait(timed, c.budget/priorPart)
+			}
 			select {
 			case slots <- struct{}{}:
 				defer func() { <-slots }()
@@ -97,6 +104,7 @@ func (c *collection) look(ctx context.Context, looks []lookout) {
 		select {
 		case e := <-results:
 			delete(open, e.n)
+			c.ended(looks[e.n])
 			c.note(timed, looks[e.n], e.err)
 		case <-late:
 			for n := range looks {
@@ -105,6 +113,27 @@ func (c *collection) look(ctx context.Context, looks []lookout) {
 				}
 			}
 			return
+		}
+	}
+}
+
+// expect counts the collectors that may tell others what to look at.
+func (c *collection) expect(looks []lookout) {
+	for _, l := range looks {
+		if l.target.Kind == conn.Kubernetes {
+			c.telling++
+		}
+		c.targets = append(c.targets, l.target)
+	}
+	if c.telling == 0 {
+		c.rec.prior.done()
+	}
+}
+
+func (c *collection) ended(l lookout) {
+	if l.target.Kind == conn.Kubernetes {
+		if c.telling--; c.telling == 0 {
+			c.rec.prior.done()
 		}
 	}
 }
@@ -150,9 +179,8 @@ func (c *collection) at(ctx context.Context, l lookout) (err error) {
 		return diags
 	}
 	attrs := args.AsValueMap()
-	for name, v := range l.args {
-		attrs[name] = v
-	}
+	maps.Copy(attrs, l.args)
+	maps.Copy(attrs, c.rec.prior.args(l, c.targets))
 	if err := l.entry.Set(m, cty.ObjectVal(attrs)); err != nil {
 		return err
 	}

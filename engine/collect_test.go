@@ -24,6 +24,8 @@ import (
 type disks struct {
 	Since time.Duration `hcl:"since,optional" doc:"Age."`
 	Path  string        `hcl:"path,optional" default:"/data" doc:"Path."`
+
+	Folders []string `hcl:"folders,optional" doc:"Folders of volumes."`
 }
 
 func (*disks) Info() module.Info {
@@ -55,7 +57,32 @@ func (m *disks) Collect(ctx context.Context, env *module.Env, rec evidence.Recor
 	}
 	percent, _ := strconv.ParseInt(res.Stdout, 10, 64)
 	rec.Fact(m.Path, here, &evidence.Disk{Path: m.Path, Percent: percent})
+	for _, path := range m.Folders {
+		rec.Fact(path, here, &evidence.Folder{Path: path})
+	}
 	return rec.Log(evidence.Log{Kind: evidence.KernelLog, Name: "the kernel log", Place: here}, strings.NewReader("since "+m.Since.String()+"\n"))
+}
+
+// clusters is a collector that tells what a cluster's volumes are made of, and
+// then reads a log that does not end.
+type clusters struct{}
+
+func (*clusters) Info() module.Info {
+	return module.Info{Name: "test.clusters", Summary: "Look at a cluster.", On: []string{conn.Kubernetes}, ReadOnly: true}
+}
+func (*clusters) Check(context.Context, *module.Env) (module.Change, error) {
+	return module.NoChange, nil
+}
+func (*clusters) Apply(context.Context, *module.Env) error { return errors.New("never") }
+
+func (*clusters) Collect(ctx context.Context, _ *module.Env, rec evidence.Recorder) error {
+	rec.Fact("pv1", evidence.Place{}, &evidence.Volume{Path: "/pv1", Nodes: []string{"node2"}})
+	rec.Fact("pv2", evidence.Place{}, &evidence.Volume{Path: "/pv2"})
+	if err := rec.Log(evidence.Log{Kind: evidence.ContainerLog}, strings.NewReader("x")); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // book is a knowledge base about the test's world.
@@ -222,15 +249,38 @@ func TestCollectorsHearWhatIsTooOld(t *testing.T) {
 	s := examined(t, hosts)
 	s.cfg.Diagnosis.Since = time.Hour
 	kept := evidence.NewMemory(time.Now(), 1<<20)
-	r, err := open(context.Background(), s.cfg, s.load(), "diagnose")
-	require.NoError(t, err)
-	targets, err := r.everywhere()
-	require.NoError(t, err)
-	_, err = r.collect(context.Background(), targets, nil, kept)
-	require.NoError(t, err)
+	s.collect(kept)
 	require.Equal(t, map[string]string{"the kernel log": "since 1h0m0s\n"}, readLogs(t, kept))
+}
+
+// collect looks everywhere, and makes no verdict.
+func (s *site) collect(rec evidence.Recorder) {
+	s.t.Helper()
+	r, err := open(context.Background(), s.cfg, s.load(), "diagnose")
+	require.NoError(s.t, err)
+	targets, err := r.everywhere()
+	require.NoError(s.t, err)
+	_, err = r.collect(context.Background(), targets, nil, rec)
+	require.NoError(s.t, err)
 	_, err = r.finish(context.Background(), "diagnose", nil)
-	require.NoError(t, err)
+	require.NoError(s.t, err)
+}
+
+func TestMachinesAreAskedForTheFoldersOfTheClustersVolumes(t *testing.T) {
+	s := examined(t, hosts+`target "kubernetes" "site" {}`)
+	s.cfg.Openers[conn.Kubernetes] = s.world.open
+	s.cfg.Diagnosis.Budget = 2 * time.Second
+	kept := evidence.NewMemory(time.Now(), 1<<20)
+	s.collect(kept)
+	var seen []string
+	for f, err := range kept.Facts() {
+		require.NoError(t, err)
+		if folder, ok := f.Data.(*evidence.Folder); ok {
+			seen = append(seen, f.Place.Node+" "+folder.Path)
+		}
+	}
+	require.ElementsMatch(t, []string{"node1 /pv2", "node2 /pv1", "node2 /pv2", "node3 /pv2"}, seen)
+	require.Len(t, kept.Gaps(), 1, "of the cluster's own collector")
 }
 
 func TestAStopEndsADiagnosisAtOnce(t *testing.T) {

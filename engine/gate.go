@@ -12,7 +12,8 @@ import (
 // gate is a recorder that can be closed: what comes later, from a collector
 // that does not end in time, is not taken any more.
 type gate struct {
-	to   evidence.Recorder
+	to evidence.Recorder
+	*prior
 	ctx  context.Context // ends when the gate is closed
 	shut context.CancelFunc
 
@@ -24,7 +25,7 @@ var errShut = errors.New("the time for looking is over")
 
 func newGate(to evidence.Recorder) *gate {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &gate{to: to, ctx: ctx, shut: cancel}
+	return &gate{to: to, prior: &prior{known: make(chan struct{})}, ctx: ctx, shut: cancel}
 }
 
 // close ends the taking. Logs under way end where they are.
@@ -40,6 +41,7 @@ func (g *gate) Fact(name string, place evidence.Place, data any) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	if g.ctx.Err() == nil {
+		g.prior.fact(place, data)
 		g.to.Fact(name, place, data)
 	}
 }
@@ -63,6 +65,9 @@ func (g *gate) Log(log evidence.Log, text io.Reader) error {
 	}
 	g.busy.Add(1)
 	g.mu.RUnlock()
+	if log.Kind == evidence.ContainerLog {
+		g.prior.done()
+	}
 	defer g.busy.Done()
 	l := &lent{text: text, over: make(chan struct{})}
 	stop := context.AfterFunc(g.ctx, l.end)

@@ -35,7 +35,8 @@ func (r *run) everywhere() ([]conn.Target, error) {
 	return all, nil
 }
 
-// around is where instances that failed work, and the clusters of the runbook.
+// around is where instances that failed work, and the clusters of the runbook
+// with the engines that know its images.
 func (r *run) around(failed []*lang.Instance) []conn.Target {
 	var all []conn.Target
 	add := func(t conn.Target) {
@@ -48,7 +49,7 @@ func (r *run) around(failed []*lang.Instance) []conn.Target {
 	}
 	for _, block := range r.book.Targets {
 		for _, host := range block.Hosts {
-			if host.Kind == conn.Kubernetes {
+			if host.Kind == conn.Kubernetes || host.Kind == conn.Docker {
 				add(host)
 			}
 		}

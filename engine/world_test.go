@@ -234,7 +234,7 @@ func (s *site) load() *lang.Runbook {
 }
 
 func (*site) registry() *module.Registry {
-	return module.NewRegistry(module.Of[thing](), module.Of[look](), module.Of[disks]())
+	return module.NewRegistry(module.Of[thing](), module.Of[look](), module.Of[disks](), module.Of[clusters]())
 }
 
 func (s *site) apply() Outcome {
