@@ -12,7 +12,7 @@ finding "G-49" {
 
   line "said" {
     in    = ["container"]
-    match = "Bus error(?: \\(core dumped\\))?|总线错误|terminated by signal 7|被信号 ?7 ?(?:中断|终止)|exit(?:ed with)? (?:code|status) 135"
+    match = "Bus error(?: \\(core dumped\\))?|总线错误|terminated by signal 7|被信号 *7 *(?:中断|终止)|exit(?:ed with)? (?:code|status) 135"
   }
   fact "ended" {
     of       = "k8s.container"
@@ -51,7 +51,7 @@ finding "G-50" {
 
   line "said" {
     in    = ["container", "server"]
-    match = "(?:could not resize shared memory segment|无法重新设置共享内存段) ?\"(?P<segment>[^\"]+)\" ?(?:to|的大小为) ?(?P<bytes>\\d+) ?(?:bytes|字节)[:：] (?:No space left on device|设备上没有空间)"
+    match = "(?:could not resize shared memory segment|无法重新设置共享内存段) *\"(?P<segment>[^\"]+)\" *(?:to|的大小为) *(?P<bytes>\\d+) *(?:bytes|字节)[:：] (?:No space left on device|设备上没有空间)"
     past  = true
   }
   fact "shm" {
@@ -89,8 +89,9 @@ finding "G-51" {
   explains = ["G-43", "G-54", "G-61", "G-66", "G-72", "G-77", "G-88", "G-98", "G-105"]
 
   line "said" {
-    in    = ["container", "server"]
-    match = "(?P<memory>could not map anonymous shared memory|无法映射匿名共享内存)[:：] (?:Cannot allocate memory|无法分配内存)|(?P<segment>could not create shared memory segment|无法创建共享内存段)[:：] (?:Cannot allocate memory|No space left on device|Invalid argument|无法分配内存|设备上没有空间|无效的参数)|(?P<semaphores>could not create semaphores|无法创建信号量)[:：] (?:No space left on device|设备上没有空间)"
+    in       = ["container", "server"]
+    match    = "(?P<memory>could not map anonymous shared memory|无法映射匿名共享内存)[:：] (?:Cannot allocate memory|无法分配内存)|(?P<segment>could not create shared memory segment|无法创建共享内存段)[:：] (?:Cannot allocate memory|No space left on device|Invalid argument|无法分配内存|设备上没有空间|无效的参数)|(?P<semaphores>could not create semaphores|无法创建信号量)[:：] (?:No space left on device|设备上没有空间)"
+    strength = "proof"
   }
   fact "memory" {
     of       = "node.memory"

@@ -11,8 +11,9 @@ finding "G-40" {
   explains = ["G-42", "G-43", "G-44", "G-54", "G-61", "G-66", "G-72", "G-75", "G-76", "G-77", "G-78", "G-83", "G-88", "G-98", "G-105"]
 
   line "fatal" {
-    in    = ["container", "server"]
-    match = "(?:could not access file|无法访问文件) ?\"(?:\\$libdir/)?(?P<library>[^\"/$\\s]*(?:audit|stat_stat|nodemx|[.]so)[^\"/\\s]*)\"?"
+    in       = ["container", "server"]
+    match    = "(?:could not access file|无法访问文件) *\"(?:\\$libdir/)?(?P<library>[^\"/$\\s]*(?:audit|stat_stat|nodemx|[.]so)[^\"/\\s]*)\"?"
+    strength = "proof"
   }
   fact "image" {
     of = "image.check"
@@ -59,15 +60,16 @@ finding "G-41" {
   layer    = "postmaster"
   per      = "cluster"
   steps    = ["pgo.", "image.", "patroni."]
-  explains = ["G-42", "G-43", "G-44", "G-54", "G-61", "G-66", "G-72", "G-75", "G-76", "G-77", "G-78", "G-83", "G-88", "G-98", "G-105"]
+  explains = ["G-42", "G-43", "G-44", "G-54", "G-61", "G-66", "G-72", "G-75", "G-76", "G-77", "G-78", "G-83", "G-88", "G-98", "G-105", "G-111"]
 
   line "fatal" {
-    in    = ["container", "server"]
-    match = "(?:incompatible library|不兼容的库|库) ?\"(?P<path>[^\"]+)\"(?:[:：] (?P<why>version mismatch|missing magic block|magic block mismatch)|[:： ]?不兼容[:：] ?(?P<grund>[^\\s.。]+)|[:：] ?魔法块不匹配)|(?:could not load library|无法加载库) ?\"(?P<lib>[^\"]+)\"[:：] (?P<reason>[^\\n]{0,60}?(?:undefined symbol: \\S+|file too short|invalid ELF header|wrong ELF class[^\\n]{0,20}))"
+    in       = ["container", "server"]
+    match    = "(?:incompatible library|不兼容的库|库) *\"(?P<path>[^\"]+)\"(?:[:：] (?P<why>version mismatch|missing magic block|magic block mismatch)|[:： ]?不兼容[:：] *(?P<grund>[^\\s.。]+)|[:：] *魔法块不匹配)|(?:could not load library|无法加载库) *\"(?P<lib>[^\"]+)\"[:：] (?P<reason>[^\\n]{0,60}?(?:undefined symbol: \\S+|file too short|invalid ELF header|wrong ELF class[^\\n]{0,20}))"
+    strength = "proof"
   }
   line "detail" {
     in       = ["container", "server"]
-    match    = "(?:Server is version|服务器版本是) ?(?P<server>\\d+), ?(?:library is version|库的版本是) ?(?P<library>[0-9.]+\\d)"
+    match    = "(?:Server is version|服务器版本是) *(?P<server>\\d+), *(?:library is version|库的版本是) *(?P<library>[0-9.]+\\d)"
     strength = "hint"
   }
   fact "image" {
@@ -135,8 +137,14 @@ finding "G-48" {
   explains = ["G-43", "G-44", "G-54", "G-61", "G-66", "G-72", "G-76", "G-77", "G-88", "G-98", "G-105"]
 
   line "said" {
-    in    = ["container", "server"]
-    match = "(?:invalid locale name|无效的语言环境名称)[:：]? ?\"(?P<locale>[^\"]+)\"|(?P<incompatible>database locale is incompatible with operating system|数据库所使用的语言环境和操作系统的不兼容)|(?P<settings>invalid locale settings; check LANG|无效的本地化设置)"
+    in       = ["container", "server"]
+    match    = "(?:invalid locale name|无效的语言环境名称)[:：]? *\"(?P<locale>[^\"]+)\"|(?P<incompatible>database locale is incompatible with operating system|数据库所使用的语言环境和操作系统的不兼容)|(?P<settings>invalid locale settings; check LANG|无效的本地化设置)"
+    strength = "proof"
+  }
+  line "detail" {
+    in       = ["container", "server"]
+    match    = "(?:initialized with|使用) *LC_(?:COLLATE|CTYPE) *\"(?P<locale>[^\"]+)\""
+    strength = "hint"
   }
   fact "image" {
     of       = "image.check"
@@ -145,8 +153,8 @@ finding "G-48" {
   }
 
   cause = {
-    en = "The server wants locale ${try(compact([said.locale])[0], "en_US.utf-8")}, which the image does not have${try(" (${image.evidence})", "")}: ${try(compact([said.incompatible])[0], "") != "" ? "the data was made with it, by another image" : "initdb stops before it has made anything"}."
-    zh = "服务器需要 locale ${try(compact([said.locale])[0], "en_US.utf-8")}，而镜像中没有${try("（${image.evidence}）", "")}：${try(compact([said.incompatible])[0], "") != "" ? "现有数据是用它（由另一个镜像）创建的" : "initdb 在创建任何内容之前就停止了"}。"
+    en = "The server wants locale ${try(compact([said.locale, detail.locale])[0], compact([detail.locale])[0], "en_US.utf-8")}, which the image does not have${try(" (${image.evidence})", "")}: ${try(compact([said.incompatible])[0], "") != "" ? "the data was made with it, by another image" : "initdb stops before it has made anything"}."
+    zh = "服务器需要 locale ${try(compact([said.locale, detail.locale])[0], compact([detail.locale])[0], "en_US.utf-8")}，而镜像中没有${try("（${image.evidence}）", "")}：${try(compact([said.incompatible])[0], "") != "" ? "现有数据是用它（由另一个镜像）创建的" : "initdb 在创建任何内容之前就停止了"}。"
   }
   check = {
     en = "docker run --rm --entrypoint locale IMAGE -a | grep -i en_us"
@@ -169,8 +177,9 @@ finding "G-57" {
   explains = ["G-43", "G-44", "G-54", "G-61", "G-66", "G-72", "G-76", "G-77", "G-84", "G-88", "G-98", "G-105"]
 
   line "said" {
-    in    = ["container", "job", "server"]
-    match = "(?:(?P<program>[\\w./-]+): )?(?:error while loading shared libraries|载入共享库时出错|加载共享库时出错)[:：] ?(?P<library>[^:：\\s]+)[:：]|ImportError: (?P<import>lib[^:\\s]+): cannot open shared object file|version [`'](?P<version>(?:GLIBC|GLIBCXX|OPENSSL)_[0-9.]+)' not found"
+    in       = ["container", "job", "server"]
+    match    = "(?:(?P<program>[\\w./-]+): )?(?:error while loading shared libraries|载入共享库时出错|加载共享库时出错)[:：] *(?P<library>[^:：\\s]+)[:：]|ImportError: (?P<import>lib[^:\\s]+): cannot open shared object file|version [`'](?P<version>(?:GLIBC|GLIBCXX|OPENSSL)_[0-9.]+)' not found"
+    strength = "proof"
   }
   fact "image" {
     of       = "image.check"
@@ -203,8 +212,9 @@ finding "G-58" {
   explains = ["G-43", "G-44", "G-54", "G-61", "G-66", "G-72", "G-76", "G-77", "G-88", "G-98", "G-105"]
 
   line "said" {
-    in    = ["container"]
-    match = "Postgres-XC node name is mandatory|Postgres-XC:? ?(?:必须|需要).{0,10}(?:节点|node)"
+    in       = ["container"]
+    match    = "Postgres-XC node name is mandatory|Postgres-XC:? *(?:必须|需要).{0,10}(?:节点|node)"
+    strength = "proof"
   }
   fact "image" {
     of       = "image.check"

@@ -114,7 +114,7 @@ finding "G-52b" {
 
   line "said" {
     in    = ["container", "server"]
-    match = "(?P<what>server process|background worker|autovacuum worker|服务器进程|[\\w ]{3,40}) \\(PID (?P<pid>\\d+)\\) (?:was terminated by signal 9|被信号 ?9 ?中断)"
+    match = "(?P<what>server process|background worker|autovacuum worker|服务器进程|[\\w ]{3,40}) \\(PID (?P<pid>\\d+)\\) (?:was terminated by signal 9|被信号 *9 *中断)"
   }
   line "kernel" {
     in       = ["kernel"]

@@ -11,8 +11,9 @@ finding "G-45" {
   explains = ["G-43", "G-44", "G-54", "G-61", "G-66", "G-72", "G-76", "G-77", "G-78", "G-79", "G-83", "G-84", "G-88", "G-98", "G-105"]
 
   line "said" {
-    in    = ["container", "job"]
-    match = "(?:mkdir: cannot create directory|mkdir: 无法创建目录|could not create directory|无法创建目录|could not change permissions of directory|unable to create path) [\"']?(?P<path>/(?:pgdata|pgwal|backrestrepo|pgbackrest)[^\"':：]*)[\"']?[:：]? (?:\\[13\\] )?(?:Permission denied|权限不够|Operation not permitted)"
+    in       = ["container", "job"]
+    match    = "(?:mkdir: cannot create directory|mkdir: 无法创建目录|could not create directory|无法创建目录|could not change permissions of directory|unable to create path) [\"']?(?P<path>/(?:pgdata|pgwal|backrestrepo|pgbackrest)[^\"':：]*)[\"']?[:：]? (?:\\[13\\] )?(?:Permission denied|权限不够|Operation not permitted)"
+    strength = "proof"
   }
   fact "folder" {
     of = "node.folder"
@@ -27,8 +28,8 @@ finding "G-45" {
   }
 
   cause = {
-    en = "The database runs as user 26 and may not write to ${try(said.path, "its volume")}${try(": on node ${folder.place.node} the folder ${folder.path} belongs to ${folder.uid}:${folder.gid}, mode ${folder.mode}", ", whose folder on the node belongs to somebody else")}. initdb fails, Patroni gives up, and the container starts again and again."
-    zh = "数据库以 uid 26 运行，无权写入 ${try(said.path, "数据卷")}${try("：节点 ${folder.place.node} 上目录 ${folder.path} 属主为 ${folder.uid}:${folder.gid}，权限 ${folder.mode}", "，其在节点上的目录属于其他用户")}。initdb 失败后 Patroni 放弃初始化，容器反复重启。"
+    en = "${startswith(try(said.path, ""), "/backrestrepo") ? "The backup repository" : "The database"} runs as user 26 and may not write to ${try(said.path, "its volume")}${try(": on node ${folder.place.node} the folder ${folder.path} belongs to ${folder.uid}:${folder.gid}, mode ${folder.mode}", ", whose folder on the node belongs to somebody else")}.${startswith(try(said.path, ""), "/backrestrepo") ? "" : " initdb fails, Patroni gives up, and the container starts again and again."}"
+    zh = "${startswith(try(said.path, ""), "/backrestrepo") ? "备份仓库" : "数据库"}以 uid 26 运行，无权写入 ${try(said.path, "数据卷")}${try("：节点 ${folder.place.node} 上目录 ${folder.path} 属主为 ${folder.uid}:${folder.gid}，权限 ${folder.mode}", "，其在节点上的目录属于其他用户")}。${startswith(try(said.path, ""), "/backrestrepo") ? "" : "initdb 失败后 Patroni 放弃初始化，容器反复重启。"}"
   }
   check = {
     en = "ls -ldn ${try(folder.path, [for v in facts.k8s_volume : v.path if v.path != "" && anytrue([for p in facts.k8s_pod : p.name == said.place.pod && contains([for c in p.claims : "${p.place.namespace}/${c}"], v.claim)])][0], "FOLDER")} on node ${try(folder.place.node, [for p in facts.k8s_pod : p.node if p.name == said.place.pod][0], "NODE")}"
@@ -58,8 +59,9 @@ finding "G-46" {
   explains = ["G-43", "G-54", "G-61", "G-66", "G-72", "G-77", "G-78", "G-88", "G-98", "G-105"]
 
   line "said" {
-    in    = ["container", "server"]
-    match = "(?:data directory|data目录|数据目录) ?\"(?P<path>[^\"]+)\" ?(?:has wrong ownership|has group or world access|has invalid permissions|的所有者权限错误|的权限无效|.{0,12}组.{0,12}访问)"
+    in       = ["container", "server"]
+    match    = "(?:data directory|data目录|数据目录) *\"(?P<path>[^\"]+)\" *(?:has wrong ownership|has group or world access|has invalid permissions|的所有者权限错误|的权限无效|.{0,12}组.{0,12}访问)"
+    strength = "proof"
   }
   fact "data" {
     of       = "pg.data"
@@ -93,7 +95,7 @@ finding "G-47" {
 
   line "said" {
     in    = ["container"]
-    match = "(?:chmod: changing permissions of|chown: changing ownership of) [\"']?(?P<path>/[^\"':]+)[\"']?: Operation not permitted|(?:chmod|chown)[:：] ?(?:正在)?更改 ?[\"']?(?P<pfad>/[^\"':]+)[\"']? ?的(?:权限|所有者|属主)[:：] ?不允许的操作"
+    match = "(?:chmod: changing permissions of|chown: changing ownership of) [\"']?(?P<path>/[^\"':]+)[\"']?: Operation not permitted|(?:chmod|chown)[:：] *(?:正在)?更改 *[\"']?(?P<pfad>/[^\"':]+)[\"']? *的(?:权限|所有者|属主)[:：] *不允许的操作"
   }
 
   cause = {
