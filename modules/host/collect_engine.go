@@ -29,8 +29,8 @@ func (m *machine) engine(key, value string) {
 var daemons = map[string]string{"containerd": "containerd", "docker": "dockerd", "crio": "crio"}
 
 func (m *machine) recordRuntime(rec evidence.Recorder, place evidence.Place) {
-	if m.runtime.Name != "" && m.runtime.Name != "none" {
-		m.runtime.Running = m.running[daemons[m.runtime.Name]]
+	m.runtime.Running = m.running[daemons[m.runtime.Name]]
+	if m.runtime.Running || m.meantToRun() {
 		if strings.Contains(strings.ToLower(m.complaint), "permission denied") {
 			rec.Gap("whether "+m.runtime.Name+" answers", place, errors.New(m.complaint))
 			m.complaint = ""
@@ -41,6 +41,13 @@ func (m *machine) recordRuntime(rec evidence.Recorder, place evidence.Place) {
 	for _, image := range m.images.all() {
 		rec.Fact(image.Ref, place, image)
 	}
+}
+
+// meantToRun reports whether the machine ought to have a runtime: not one
+// without a kubelet, and not one whose processes this user may not see.
+func (m *machine) meantToRun() bool {
+	hidden := slices.ContainsFunc(m.gaps, func(g evidence.Gap) bool { return g.What == "its processes" })
+	return m.runtime.Name != "none" && m.runtime.Name != "" && m.runtime.Kubelet != "missing" && !hidden
 }
 
 // imageList is the images of a machine's runtimes.
