@@ -1,7 +1,6 @@
 package diagnosis
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +19,8 @@ import (
 //     does not do its work: a member without a leader, an archiver that fails.
 //     Then the last window counts.
 //   - of a Job: what it wrote when it has failed, or fails so far, and no later
-//     Job of the same purpose has succeeded.
+//     Job of the same purpose has succeeded; of what a repository keeps of such
+//     runs, the last window while anything of its cluster is not well.
 //   - of a node (kernel, kubelet, runtime): the last window while something on
 //     the node is not well, and a window more when it is the node itself. The
 //     kernel's lines without a time count only when it is the node itself.
@@ -96,6 +96,8 @@ func (h *health) gate(log evidence.Log) gate {
 func (h *health) containerGate(at evidence.Place) gate {
 	p := h.pods[key{at.Namespace, at.Pod}]
 	switch {
+	case at.Pod == "" && at.Node != "": // of a server that runs in no pod
+		return h.nodeGate(at, evidence.ServerLog)
 	case p == nil && h.seen["k8s.pod"]:
 		return gate{} // it is gone
 	case p == nil:
@@ -135,7 +137,11 @@ func (h *health) containerUnwell(p *pod, name string) bool {
 func (h *health) jobGate(at evidence.Place, name string) gate {
 	p := h.pods[key{at.Namespace, at.Pod}]
 	if p != nil {
-		if owner, ok := strings.CutPrefix(p.Owner, "Job/"); ok {
+		owner, ok := strings.CutPrefix(p.Owner, "Job/")
+		if !ok && h.clusterAiling[key{at.Namespace, at.Cluster}] { // pgBackRest's own files, on the repository
+			return h.window(1)
+		}
+		if ok {
 			name = owner
 		}
 	}
@@ -180,17 +186,13 @@ func (h *health) nodeGate(at evidence.Place, kind string) gate {
 // runGate opens the log of a step that failed, and one that is of no single
 // step when any has.
 func (h *health) runGate(log evidence.Log) gate {
-	failed, of := false, ""
+	of, failed, any := false, false, len(h.steps) == 0
 	for _, s := range h.steps {
-		if s.name != "" && strings.Contains(log.Name, s.name) && len(s.name) >= len(of) {
-			if of != s.name || s.Status == "failed" {
-				failed = s.Status == "failed"
-			}
-			of = s.name
+		any = any || s.Status == "failed"
+		if s.name != "" && strings.Contains(" "+log.Name+" ", " "+s.name+" ") {
+			of = true
+			failed = failed || s.Status == "failed"
 		}
 	}
-	if of == "" {
-		failed = len(h.steps) == 0 || slices.ContainsFunc(h.steps, func(s step) bool { return s.Status == "failed" })
-	}
-	return gate{open: failed}
+	return gate{open: failed || any && !of}
 }

@@ -23,12 +23,13 @@ type health struct {
 	nodes     map[string]bool // by name, true: not well
 	steps     []step
 
-	podAiling  map[key]bool    // ready or not, some fact says that it does not do its work
-	databases  map[key]bool    // clusters whose database, as a whole, does not do its work
-	nodeAiling map[string]bool // something on it is not well
-	operator   bool            // is not well
-	anything   bool            // is not well
-	seen       map[string]bool // kinds of fact that are there
+	podAiling     map[key]bool    // ready or not, some fact says that it does not do its work
+	databases     map[key]bool    // clusters whose database, as a whole, does not do its work
+	clusterAiling map[key]bool    // something of it is not well
+	nodeAiling    map[string]bool // something on it is not well
+	operator      bool            // is not well
+	anything      bool            // is not well
+	seen          map[string]bool // kinds of fact that are there
 }
 
 // key names something in a namespace.
@@ -67,7 +68,7 @@ func examine(facts []evidence.Fact, taken time.Time, since time.Duration) *healt
 	h := &health{taken: taken, since: since,
 		pods: map[key]*pod{}, byName: map[string][]*pod{}, jobs: map[key]*job{}, claims: map[key]evidence.Place{}, bound: map[key]bool{},
 		volumes: map[string]bool{}, workloads: map[key]*workload{}, nodes: map[string]bool{},
-		podAiling: map[key]bool{}, databases: map[key]bool{}, nodeAiling: map[string]bool{}, seen: map[string]bool{}}
+		podAiling: map[key]bool{}, databases: map[key]bool{}, clusterAiling: map[key]bool{}, nodeAiling: map[string]bool{}, seen: map[string]bool{}}
 	for _, f := range facts {
 		h.seen[f.Kind] = true
 		h.index(f)
@@ -141,6 +142,9 @@ func (h *health) ails(p evidence.Place) {
 	h.anything = true
 	if p.Pod != "" {
 		h.podAiling[key{p.Namespace, p.Pod}] = true
+	}
+	if p.Cluster != "" {
+		h.clusterAiling[key{p.Namespace, p.Cluster}] = true
 	}
 	if p.Node != "" {
 		h.nodeAiling[p.Node] = true
