@@ -156,7 +156,7 @@ finding "G-87" {
 
   line "said" {
     in       = ["job", "container", "server", "run"]
-    match    = "version .(?P<asked>[0-9.]+). and path .(?P<path>/[^ ]+?). queried from cluster do not match version .(?P<found>[0-9.]+). and .{0,12}path .(?P<given>/[^ ]+?). (?:read )?from"
+    match    = "version .(?P<asked>[0-9.]+). and path .(?P<path>/[^ ]+?). queried from cluster do not match version .(?P<found>[0-9.]+). and (?:path )?.(?P<given>/[^ ]+?). (?:read )?from"
     strength = "strong"
     past     = true
   }

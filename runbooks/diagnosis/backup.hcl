@@ -138,7 +138,7 @@ finding "G-79" {
 
   line "said" {
     in       = ["job", "container", "server", "run"]
-    match    = "Permission denied \\((?:publickey|gssapi)[a-z,-]*\\)|remote process on .{1,80} terminated unexpectedly \\[255\\]"
+    match    = "Permission denied \\((?:publickey|gssapi)[a-z,-]*\\)|Host key verification failed"
     strength = "strong"
     past     = true
   }

@@ -102,7 +102,7 @@ finding "G-93" {
   title    = { en = "A certificate has expired, or is not valid yet", zh = "证书已过期或尚未生效" }
   layer    = "network"
   per      = "site"
-  explains = ["G-60", "G-89", "G-92", "G-97", "B-03", "B-10", "B-18", "B-22"]
+  explains = ["G-60", "G-89", "G-92", "G-97", "B-03", "B-18", "B-22"]
 
   fact "expired" {
     of       = "certificate"

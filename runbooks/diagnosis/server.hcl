@@ -76,7 +76,7 @@ finding "G-75" {
   layer    = "volume"
   per      = "cluster"
   steps    = ["pgo.", "patroni.", "sql.", "backup.", "k8s."]
-  explains = ["G-43", "G-54", "G-66", "G-72", "G-83", "G-98", "G-105", "B-01", "B-02", "B-04", "B-05"]
+  explains = ["G-43", "G-54", "G-66", "G-72", "G-83", "G-98", "G-105", "B-01", "B-04", "B-05"]
 
   line "said" {
     in       = ["container", "server"]
