@@ -44,34 +44,62 @@ func evidenceOf(f *signature.Finding) []string {
 	return kinds
 }
 
-// hides says whether a gap keeps evidence of one of kinds from being seen. A
-// gap names in words what it is about, and its place tells the rest.
+// hides says whether a gap keeps evidence of one of kinds from being seen. What
+// a gap is about it says in words, and by its place.
 func (r *run) hides(gap evidence.Gap, kinds []string) bool {
-	what := strings.ToLower(gap.What)
+	hidden := hiddenBy(gap)
 	return slices.ContainsFunc(kinds, func(kind string) bool {
 		family, _, isFact := strings.Cut(kind, ".")
-		for _, about := range gapWords {
-			if strings.Contains(what, about.word) {
-				return kind == about.kind || isFact && family+"." == about.kind
-			}
-		}
-		switch {
-		case gap.Place.Pod != "":
-			return slices.Contains([]string{"pg", "patroni", "pgbackrest"}, family) || kind == evidence.ContainerLog || kind == evidence.ServerLog
-		case gap.Place.Node != "":
-			return family == "node" || slices.Contains(nodeLogs, kind)
-		}
-		return !r.kinds[kind]
+		return len(hidden) == 0 && !r.kinds[kind] || slices.Contains(hidden, kind) || isFact && slices.Contains(hidden, family+".")
 	})
 }
 
-var nodeLogs = []string{evidence.KernelLog, evidence.KubeletLog, evidence.RuntimeLog}
+// hiddenBy lists kinds, and families of kinds ("pg."), that a gap is about;
+// nothing where it does not say.
+func hiddenBy(gap evidence.Gap) []string {
+	what := strings.ToLower(gap.What)
+	for _, about := range gapWords {
+		if strings.Contains(what, about.word) {
+			return about.kinds
+		}
+	}
+	switch {
+	case gap.Place.Pod != "":
+		return []string{evidence.ContainerLog, evidence.ServerLog, "pg.", "patroni.", "pgbackrest."}
+	case gap.Place.Node != "":
+		return []string{"node.", evidence.KernelLog, evidence.KubeletLog, evidence.RuntimeLog}
+	}
+	return nil
+}
 
-// gapWords are words by which a gap says what it is about.
-var gapWords = []struct{ word, kind string }{
-	{"kernel", evidence.KernelLog},
-	{"kubelet", evidence.KubeletLog},
-	{"event", evidence.EventLog},
-	{"patroni", "patroni."},
-	{"clock", "node.clock"},
+// gapWords are words by which collectors name what they could not look at; the
+// first that a gap has counts.
+var gapWords = []struct {
+	word  string
+	kinds []string
+}{
+	{"kernel", []string{evidence.KernelLog}},
+	{"kubelet", []string{evidence.KubeletLog}},
+	{"container runtime", []string{evidence.RuntimeLog}},
+	{"event", []string{evidence.EventLog}},
+	{"certificate", []string{"certificate"}},
+	{"image", []string{"image.", "node.image"}},
+	{"run's log", []string{evidence.RunLog, "run."}},
+	{"patroni", []string{"patroni."}},
+	{"backup", []string{"pgbackrest.", evidence.JobLog}},
+	{"pgbackrest", []string{"pgbackrest.", evidence.JobLog}},
+	{"kubernetes", []string{"k8s.", evidence.EventLog, evidence.ContainerLog, evidence.JobLog, evidence.OperatorLog}},
+	{"k8s.", []string{"k8s.", evidence.EventLog, evidence.ContainerLog, evidence.JobLog, evidence.OperatorLog}},
+	{"host.", []string{"node.", evidence.KernelLog, evidence.KubeletLog, evidence.RuntimeLog}},
+	{"pgo", []string{"pgo.", evidence.OperatorLog}},
+	{"operator", []string{"pgo.", evidence.OperatorLog}},
+	{"pgcluster", []string{"pgo."}},
+	{"postgrescluster", []string{"pgo."}},
+	{"sql.", []string{"pg.", evidence.ServerLog}},
+	{"server", []string{"pg.", evidence.ServerLog}},
+	{"data directory", []string{"pg.data"}},
+	{"password", []string{"pg.role"}},
+	{"role", []string{"pg.role"}},
+	{"pods", []string{"k8s.", evidence.ContainerLog}},
+	{"log", []string{evidence.ContainerLog, evidence.JobLog}},
 }
