@@ -27,9 +27,9 @@ type scanner struct {
 	over  bool // hit wants no more
 
 	buf    []byte
-	prev   int // where the line before from begins; from when there is none
-	from   int // what comes before has been searched
-	number int // lines that end before from
+	prev   int  // where the line before from begins; from when there is none
+	from   int  // what comes before has been searched
+	number int  // lines that end before from
 	inside bool // from is in a line, where a piece of it begins
 	more   bool // the line that is searched goes on behind the window
 
