@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"strings"
 	"time"
 
@@ -33,7 +34,8 @@ func (*Collect) Info() module.Info {
 		Name:    "image.collect",
 		Summary: "Gathers what the contents of database images say for a diagnosis.",
 		Doc: `Makes the checks of image.check that need no container, each a fact. An image is read where this machine's own Docker or its
-cache of images has it, which takes a moment; else as ` + "`docker save`" + ` gives it. One that is not there is noted in ` + "`gaps`" + `.`,
+cache of images has it, which takes a moment; else as ` + "`docker save`" + ` gives it. One that is not there, or is no
+database, is noted in ` + "`gaps`" + `. A diagnosis looks by docker targets.`,
 		On:       []string{conn.Docker, conn.Local},
 		Example:  collectExample,
 		ReadOnly: true,
@@ -43,17 +45,29 @@ cache of images has it, which takes a moment; else as ` + "`docker save`" + ` gi
 // Check gives the facts as outputs.
 func (c *Collect) Check(ctx context.Context, env *module.Env) (module.Change, error) {
 	var err error
-	c.Facts, c.Gaps, err = evidence.Look(time.Now(), func(rec evidence.Recorder) error { return c.Collect(ctx, env, rec) })
+	c.Facts, c.Gaps, err = evidence.Look(time.Now(), func(rec evidence.Recorder) error { return c.gather(ctx, env, rec) })
 	return module.NoChange, err
 }
 
 // Apply is never called: Check does all the work.
 func (*Collect) Apply(context.Context, *module.Env) error { return nil }
 
-// Collect looks into one image after another.
+// Collect looks into images by docker targets alone: this machine's own docker
+// would tell the same once more.
 func (c *Collect) Collect(ctx context.Context, env *module.Env, rec evidence.Recorder) error {
+	if env.Target.Kind == conn.Local {
+		return nil
+	}
+	return c.gather(ctx, env, rec)
+}
+
+// gather looks into one image after another.
+func (c *Collect) gather(ctx context.Context, env *module.Env, rec evidence.Recorder) error {
 	for _, ref := range c.Refs {
 		findings, err := staticLook(ctx, env, ref)
+		if err == nil && foreign(findings) {
+			err = errors.New("it is no database image: there is neither a server nor Patroni in it")
+		}
 		if err != nil {
 			rec.Gap("the content of image "+ref, evidence.Place{}, err)
 			continue
@@ -68,6 +82,17 @@ func (c *Collect) Collect(ctx context.Context, env *module.Env, rec evidence.Rec
 
 // verdicts are the words of evidence for those of preflight.
 var verdicts = map[preflight.Verdict]string{preflight.Pass: "good", preflight.Warn: "warn", preflight.Unknown: "unknown", preflight.Fail: "bad"}
+
+// foreign reports whether an image was never meant to be a database: PGO 4
+// calls the container of its repositories "database", too.
+func foreign(findings []preflight.Finding) bool {
+	verdict := map[string]string{}
+	for _, f := range findings {
+		verdict[f.ID] = f.Verdict
+	}
+	noServer := verdict["B6.1"] == string(preflight.Fail) && verdict["B6.3"] == string(preflight.Unknown)
+	return noServer && verdict["B6.14"] == string(preflight.Fail)
+}
 
 // staticLook makes the checks that files can answer.
 func staticLook(ctx context.Context, env *module.Env, ref string) ([]preflight.Finding, error) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/diagnosis/evidence"
 	"github.com/adbsql/antdbctl/engine/module"
 	"github.com/adbsql/antdbctl/engine/module/moduletest"
@@ -20,7 +21,9 @@ func TestCollectTellsWhatImagesLack(t *testing.T) {
 	drop := "RUN rm " + root + "/lib/pgaudit.so"
 	database(t, b, "gathered:whole", "")
 	database(t, b, "gathered:broken", drop+"\n")
-	step := on[Collect](t, b, `refs = ["gathered:whole", "gathered:none", "gathered:broken"]`)
+	image(t, b, "gathered:other", layered("other"))
+	step := on[Collect](t, b, `refs = ["gathered:whole", "gathered:none", "gathered:broken", "gathered:other"]`)
+	step.Env().Target = conn.Target{Kind: conn.Docker, Name: "builder"}
 	m := evidence.NewMemory(time.Now(), 0)
 	require.NoError(t, step.Module().(*Collect).Collect(t.Context(), step.Env(), m))
 
@@ -40,15 +43,16 @@ func TestCollectTellsWhatImagesLack(t *testing.T) {
 	require.Contains(t, bad["B6.6"].Command, drop[4:])
 	require.Contains(t, bad["B6.6"].Remedy, "pg_config")
 	gaps := m.Gaps()
-	require.Len(t, gaps, 1)
+	require.Len(t, gaps, 2)
 	require.Equal(t, "the content of image gathered:none", gaps[0].What)
+	require.Contains(t, gaps[1].String(), "the content of image gathered:other: it is no database image")
 
 	require.False(t, looks[Collect](t, b, `refs = ["gathered:whole"]`).Wanted())
 }
 
-func TestCollectOfNoImagesSeesNothing(t *testing.T) {
+func TestCollectLeavesTheMachinesOwnDockerToItsTarget(t *testing.T) {
 	facts, gaps, err := evidence.Look(time.Now(), func(rec evidence.Recorder) error {
-		return new(Collect).Collect(t.Context(), moduletest.Env(t, nil), rec)
+		return (&Collect{Refs: []string{"antdb:1"}}).Collect(t.Context(), moduletest.Env(t, nil), rec)
 	})
 	require.NoError(t, err)
 	require.Empty(t, gaps)
