@@ -34,7 +34,7 @@ type limits struct {
 }
 
 var usual = limits{
-	pollEvery: 400 * time.Millisecond, // each is some 300 bytes to every node
+	pollEvery: 600 * time.Millisecond, // each is some 300 bytes to every node
 	gather:    5 * time.Second,
 	silent:    10 * time.Second,
 	stalled:   20 * time.Second,

@@ -46,11 +46,16 @@ func (m *member) leave(why error) {
 	}
 }
 
-// watch polls a station until its node is through.
+// watch polls a station until its node is through; seldom, once it has all and
+// only loads.
 func (c *conductor) watch(ctx context.Context, m *member) {
-	for pause(ctx, c.pollEvery) {
+	every := c.pollEvery
+	for pause(ctx, every) {
 		asked := time.Now()
 		st, err := m.station.poll(ctx)
+		if err == nil && st.next >= c.chunks {
+			every = 2 * c.pollEvery
+		}
 		if ctx.Err() != nil {
 			return
 		}

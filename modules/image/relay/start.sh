@@ -1,5 +1,5 @@
 # Starts a station, or finds the one that an earlier run left waiting.
-# usage: start NAME CHUNKS SIZE PATIENCE FREE OWNER LOGIN KEY LOAD, where door, station, enter, stop and poll are the other scripts
+# usage: start NAME CHUNKS SIZE PATIENCE FREE OWNER LOGIN KEY LOAD, where door, station, enter, stop, hop and poll are the other scripts
 # The answer is a line: "lacks PROGRAM...", "busy OWNER", or "ready FOLDER KEY PROGRAMS".
 name=$1 chunks=$2 size=$3 patience=$4 free=$5 owner=$6 login=$7 key=$8 load=$9
 umask 022
@@ -52,6 +52,7 @@ else
 	printf '%s\n' "$owner" >owner
 	printf '%s\n' "$station" >station
 	printf '%s\n' "$enter" >enter
+	printf '%s\n' "$hop" >hop
 	printf '%s\n' "$poll" >poll
 	printf '%s\n' "$load" >load
 	printf "base='%s' dir='%s' home='%s' name='%s' login='%s'\n%s\n%s\n" "$base" "$dir" "$home" "$name" "$login" "$door" "$stop" >stop || exit 1

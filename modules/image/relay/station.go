@@ -45,7 +45,7 @@ var (
 var startText = func() string {
 	var all strings.Builder
 	for _, part := range []struct{ name, text string }{
-		{"door", doorScript}, {"station", stationScript}, {"enter", enterScript}, {"stop", stopScript}, {"poll", pollScript},
+		{"door", doorScript}, {"station", stationScript}, {"enter", enterScript}, {"stop", stopScript}, {"hop", hopScript}, {"poll", pollScript},
 	} {
 		all.WriteString(part.name + "=" + shell.Quote(shell.Lean(part.text)) + "\n")
 	}
@@ -205,7 +205,7 @@ func (s *station) link(ctx context.Context, to ssh.Login, next *station) error {
 	if err != nil {
 		return err
 	}
-	cmd := conn.Script(shell.Lean(hopScript), s.dir, host, port, to.User, authorized(to.HostKey))
+	cmd := conn.Command("sh", s.dir+"/hop", s.dir, host, port, to.User, authorized(to.HostKey))
 	cmd.Stdin = strings.NewReader(string(next.key))
 	_, err = s.host.Run(ctx, cmd)
 	return err
