@@ -63,7 +63,7 @@ finding "G-10" {
   }
   fact "image" {
     of       = "image.check"
-    when     = self.id == "B6.20" && self.verdict == "bad" && anytrue([for p in facts.k8s_pod : p.role == "database" && !p.ready])
+    when     = self.id == "B6.20" && self.verdict == "bad" && anytrue([for c in facts.k8s_container : c.image == self.name && !c.ready && (c.restarts > 0 || c.state == "terminated")])
     strength = "proof"
   }
 
@@ -103,7 +103,7 @@ finding "G-11" {
   }
   fact "image" {
     of       = "image.check"
-    when     = contains(["B6.1", "B6.3"], self.id) && self.verdict == "bad" && can(regex("PG_MAJOR|/usr/pgsql-[/ ]|/usr/pgsql-$", "${self.evidence} ${self.remedy}")) && anytrue([for p in facts.k8s_pod : p.role == "database" && !p.ready])
+    when     = contains(["B6.1", "B6.3"], self.id) && self.verdict == "bad" && can(regex("PG_MAJOR|/usr/pgsql-[/ ]|/usr/pgsql-$", "${self.evidence} ${self.remedy}")) && anytrue([for c in facts.k8s_container : c.image == self.name && !c.ready && (c.restarts > 0 || c.state == "terminated")])
     strength = "proof"
   }
 

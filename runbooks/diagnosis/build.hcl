@@ -286,7 +286,7 @@ finding "G-08" {
 
   line "said" {
     in    = ["run"]
-    match = "tar: (?P<archive>[^\\s:：]+)[:：] (?:Cannot open|无法 *open|无法打开)"
+    match = "tar: (?P<archive>[^\\s:：]+)[:：] *(?:Cannot open|无法 *open|无法打开)"
   }
   line "said_early" {
     in    = ["run"]

@@ -18,8 +18,8 @@ finding "G-40" {
   fact "image" {
     of = "image.check"
     when = contains(["B6.6", "B6.17"], self.id) && self.verdict == "bad" && can(regex("could not access file|no server starts that preloads it", self.evidence)) && (
-      anytrue([for p in facts.k8s_pod : p.role == "database" && !p.ready && p.deleting < 0])
-      || anytrue([for s in facts.run_step : s.status == "failed" && can(regex("^(image|pgo)\\.", s.module))])
+      anytrue([for c in facts.k8s_container : c.image == self.name && !c.ready && (c.restarts > 0 || c.state == "terminated")])
+      || anytrue([for s in facts.run_step : s.status == "failed" && startswith(s.module, "image.") && strcontains(s.error, self.id)])
     )
     strength = "proof"
   }
@@ -74,7 +74,7 @@ finding "G-41" {
   }
   fact "image" {
     of       = "image.check"
-    when     = contains(["B6.7", "B6.8"], self.id) && self.verdict == "bad" && anytrue([for p in facts.k8s_pod : p.role == "database" && !p.ready && p.deleting < 0])
+    when     = contains(["B6.7", "B6.8"], self.id) && self.verdict == "bad" && anytrue([for c in facts.k8s_container : c.image == self.name && !c.ready && (c.restarts > 0 || c.state == "terminated")])
     strength = "proof"
   }
 
@@ -148,7 +148,7 @@ finding "G-48" {
   }
   fact "image" {
     of       = "image.check"
-    when     = self.id == "B6.5" && self.verdict == "bad" && anytrue([for p in facts.k8s_pod : p.role == "database" && !p.ready && p.deleting < 0])
+    when     = self.id == "B6.5" && self.verdict == "bad" && anytrue([for c in facts.k8s_container : c.image == self.name && !c.ready && (c.restarts > 0 || c.state == "terminated")])
     strength = "proof"
   }
 
@@ -183,7 +183,7 @@ finding "G-57" {
   }
   fact "image" {
     of       = "image.check"
-    when     = contains(["B6.9", "B6.12", "B6.13"], self.id) && self.verdict == "bad" && anytrue([for p in facts.k8s_pod : p.role == "database" && !p.ready && p.deleting < 0])
+    when     = contains(["B6.9", "B6.12", "B6.13"], self.id) && self.verdict == "bad" && anytrue([for c in facts.k8s_container : c.image == self.name && !c.ready && (c.restarts > 0 || c.state == "terminated")])
     strength = "proof"
   }
 
@@ -218,7 +218,7 @@ finding "G-58" {
   }
   fact "image" {
     of       = "image.check"
-    when     = self.id == "B6.4" && self.verdict == "bad" && strcontains(self.evidence, "Postgres-XC") && anytrue([for p in facts.k8s_pod : p.role == "database" && !p.ready && p.deleting < 0])
+    when     = self.id == "B6.4" && self.verdict == "bad" && strcontains(self.evidence, "Postgres-XC") && anytrue([for c in facts.k8s_container : c.image == self.name && !c.ready && (c.restarts > 0 || c.state == "terminated")])
     strength = "proof"
   }
   fact "step" {

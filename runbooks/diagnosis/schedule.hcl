@@ -55,8 +55,8 @@ finding "G-38" {
 
 finding "G-56" {
   title = {
-    en = "Kubernetes refuses to make the pod: account, quota or policy"
-    zh = "Kubernetes 拒绝创建 Pod：服务账号、配额或安全策略"
+    en = "Kubernetes refuses to make the pod: service account, policy or webhook"
+    zh = "Kubernetes 拒绝创建 Pod：服务账号、安全策略或 webhook"
   }
   layer    = "schedule"
   per      = "site"
@@ -65,7 +65,7 @@ finding "G-56" {
 
   fact "workload" {
     of       = "k8s.workload"
-    when     = self.failure != "" && self.wants > self.has
+    when     = self.failure != "" && self.wants > self.has && !can(regex("exceeded quota|LimitRange|(maximum|minimum) (cpu|memory|storage)", self.failure))
     strength = "proof"
   }
   fact "account" {
@@ -73,14 +73,9 @@ finding "G-56" {
     when     = self.who != "" && !self.exists
     strength = "hint"
   }
-  fact "quota" {
-    of       = "k8s.quota"
-    when     = self.full
-    strength = "hint"
-  }
   line "event" {
     in       = ["event"]
-    match    = "FailedCreate .{0,120}?(?P<why>pods \"[^\"]*\" is forbidden: .{0,240}|error looking up service account .{0,160}|admission webhook .{0,240}|exceeded quota: .{0,240})"
+    match    = "FailedCreate .{0,120}?(?P<why>pods \"[^\"]*\" is forbidden: (?:error looking up|violates|unable to validate|User)[^\n]{0,240}|error looking up service account .{0,160}|admission webhook .{0,240})"
     strength = "hint"
   }
 
@@ -95,17 +90,55 @@ finding "G-56" {
   remedy = {
     en = (
       can(regex("(?i)serviceaccount \"?\\S+ not found|service account", try(workload.failure, event.why, ""))) ? "The namespace was not set up by the operator: pgo update namespace ${try(workload.place.namespace, "NS")} (PGO 4), or install its RBAC there." :
-      can(regex("exceeded quota|LimitRange|maximum|minimum", try(workload.failure, event.why, ""))) ? "Raise the ResourceQuota or LimitRange, remove what is no longer needed, or lower the cluster's requests; a pod without requests is refused, too, where a quota counts them." :
       can(regex("PodSecurity|security policy|SecurityContextConstraint|security context constraint", try(workload.failure, event.why, ""))) ? "Let the namespace run the operator's pods: kubectl label ns ${try(workload.place.namespace, "NS")} pod-security.kubernetes.io/enforce=baseline --overwrite, or grant the SCC or PSP to its service accounts." :
       can(regex("webhook", try(workload.failure, event.why, ""))) ? "An admission webhook says no, or does not answer: look at its service's pods, or at the rule it names." :
       "Correct what the message names; the controller tries again by itself."
     )
     zh = (
       can(regex("(?i)serviceaccount \"?\\S+ not found|service account", try(workload.failure, event.why, ""))) ? "该命名空间未由 Operator 初始化：pgo update namespace ${try(workload.place.namespace, "NS")}（PGO 4），或在其中安装 RBAC。" :
-      can(regex("exceeded quota|LimitRange|maximum|minimum", try(workload.failure, event.why, ""))) ? "调高 ResourceQuota 或 LimitRange、清理无用对象，或降低集群 requests；配额限制了某项资源时，未写 requests 的 Pod 也会被拒。" :
       can(regex("PodSecurity|security policy|SecurityContextConstraint|security context constraint", try(workload.failure, event.why, ""))) ? "放行该命名空间：kubectl label ns ${try(workload.place.namespace, "NS")} pod-security.kubernetes.io/enforce=baseline --overwrite，或把 SCC/PSP 授予其服务账号。" :
       can(regex("webhook", try(workload.failure, event.why, ""))) ? "准入 webhook 拒绝或无响应：检查其服务背后的 Pod，或它指出的规则。" :
       "按消息内容修正，控制器会自动重试。"
     )
+  }
+}
+
+finding "G-56b" {
+  title = {
+    en = "The quota of the namespace is used up: no pod is made"
+    zh = "命名空间配额已用尽，无法创建 Pod"
+  }
+  layer    = "schedule"
+  per      = "site"
+  steps    = ["pgo.", "k8s."]
+  explains = ["G-54", "G-61", "G-66", "G-76", "G-77", "G-88", "G-98", "G-105", "G-106"]
+
+  fact "workload" {
+    of       = "k8s.workload"
+    when     = self.failure != "" && self.wants > self.has && can(regex("exceeded quota|LimitRange|(maximum|minimum) (cpu|memory|storage)", self.failure))
+    strength = "proof"
+  }
+  fact "quota" {
+    of       = "k8s.quota"
+    when     = self.full
+    strength = "hint"
+  }
+  line "event" {
+    in       = ["event"]
+    match    = "FailedCreate .{0,200}?(?P<why>exceeded quota: .{0,240})"
+    strength = "hint"
+  }
+
+  cause = {
+    en = "${try(workload.type, "The controller")} ${try(workload.name, "")} wants ${try(workload.wants, 1)} and has ${try(workload.has, 0)}: ${try(workload.failure, event.why, "exceeded quota")}"
+    zh = "${try(workload.type, "控制器")} ${try(workload.name, "")} 需要 ${try(workload.wants, 1)} 个 Pod，现有 ${try(workload.has, 0)} 个：${try(workload.failure, event.why, "exceeded quota")}"
+  }
+  check = {
+    en = "kubectl -n ${try(workload.place.namespace, "NS")} describe quota,limitrange"
+    zh = "kubectl -n ${try(workload.place.namespace, "NS")} describe quota,limitrange"
+  }
+  remedy = {
+    en = "Raise the ResourceQuota or LimitRange, remove what is no longer needed, or lower the cluster's requests. A quota counts what pods request, and refuses those that request nothing of what it limits. The controller tries again by itself."
+    zh = "调高 ResourceQuota 或 LimitRange、清理无用对象，或降低集群的 requests。配额按请求量计算，未声明受限资源的 Pod 也会被拒。控制器会自动重试。"
   }
 }

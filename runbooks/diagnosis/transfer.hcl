@@ -245,6 +245,11 @@ finding "G-19" {
     ])
     strength = "proof"
   }
+  # Where the right runtime has it as well, something else is wrong.
+  unless = astray == null || anytrue([
+    for i in facts.node_image : i.place.node == astray.place.node && i.ref == astray.ref && i.runtime != astray.runtime
+    && anytrue([for n in facts.k8s_node : n.name == i.place.node && startswith(n.runtime, i.runtime)])
+  ])
 
   cause = {
     en = "Node ${try(astray.place.node, "")} has ${try(astray.ref, "the image")} in ${try(astray.runtime, "Docker")}, but its kubelet uses ${try([for n in facts.k8s_node : n.runtime if n.name == astray.place.node][0], "another runtime")}. The two do not share images."
