@@ -346,16 +346,25 @@ func TestTheLookEndsWithItsTime(t *testing.T) {
 		if slow {
 			<-r.Context().Done()
 		}
-		return slow
+		return slow || lastWords(w, r)
 	})
 	c, err := kube.New(t.Context(), "lab", config, own.Namespace())
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 	defer cancel()
 	begun := time.Now()
 	m := collectingIn(t, ctx, c, &Collect{})
-	require.Less(t, time.Since(begun), 15*time.Second)
+	require.Less(t, time.Since(begun), 20*time.Second)
 	require.Equal(t, "CrashLoopBackOff", fact[evidence.Container](t, m, "database").Reason, "what was seen by then is kept")
+	require.NotEmpty(t, m.Gaps())
+	for _, gap := range m.Gaps() {
+		require.Contains(t, gap.What, "events")
+		require.Contains(t, gap.Reason, "no answer within")
+	}
+	text(t, m, "container database, the run before") // no look takes so long that none is left for others
+
+	over, end := context.WithCancel(t.Context())
+	end()
+	m = collectingIn(t, over, c, &Collect{})
 	require.Len(t, m.Gaps(), 1, m.Gaps())
-	require.Equal(t, "the time was over", m.Gaps()[0].Reason)
 }

@@ -17,6 +17,7 @@ const (
 	crewWidth = 12               // requests at a time
 	firstTime = 5 * time.Second  // for a request that others depend on
 	lookTime  = 15 * time.Second // for any other
+	share     = 4                // of all the time, no request may take more than a part of so many
 )
 
 // crew does looks side by side and notes those that come to nothing. When the
@@ -33,6 +34,7 @@ type pool struct {
 	rec   evidence.Recorder
 	fault func(error) error // explains what ended the connection
 	slots chan struct{}
+	most  time.Duration // for one look, so that one that hangs leaves time for others
 
 	mu    sync.Mutex
 	lost  []string // what was not looked at any more
@@ -40,8 +42,12 @@ type pool struct {
 }
 
 func newCrew(ctx context.Context, rec evidence.Recorder, fault func(error) error) *crew {
+	most := time.Hour
+	if end, ok := ctx.Deadline(); ok {
+		most = time.Until(end) / share
+	}
 	ctx, stop := context.WithCancelCause(ctx)
-	return &crew{pool: &pool{ctx: ctx, stop: stop, rec: rec, fault: fault, slots: make(chan struct{}, crewWidth), noted: map[evidence.Gap]bool{}}}
+	return &crew{pool: &pool{ctx: ctx, stop: stop, rec: rec, fault: fault, slots: make(chan struct{}, crewWidth), most: most, noted: map[evidence.Gap]bool{}}}
 }
 
 // apart is a crew whose looks nobody waits for who waits for c's.
@@ -59,6 +65,7 @@ func (c *crew) do(what string, place evidence.Place, within time.Duration, look 
 			c.lose(what)
 			return
 		}
+		within = min(within, c.most)
 		ctx, cancel := context.WithTimeout(c.ctx, within)
 		defer cancel()
 		if err := look(ctx); err != nil {
@@ -72,7 +79,7 @@ func (c *pool) note(what string, place evidence.Place, err error, within time.Du
 	case c.ctx.Err() != nil:
 		c.lose(what)
 	case errors.Is(err, context.DeadlineExceeded):
-		c.gap(what, place, fmt.Errorf("no answer within %s", within))
+		c.gap(what, place, fmt.Errorf("no answer within %s", within.Round(100*time.Millisecond)))
 	case apierrors.IsUnauthorized(err), errors.As(err, new(*url.Error)):
 		c.stop(c.fault(err))
 		c.lose(what)

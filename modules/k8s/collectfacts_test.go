@@ -2,7 +2,14 @@ package k8s
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"io"
+	"math/big"
 	"testing"
 	"time"
 
@@ -286,4 +293,39 @@ func TestBoundsBelowZeroAreRefused(t *testing.T) {
 		require.Error(t, c.Validate())
 	}
 	require.NoError(t, (&Collect{}).Validate())
+}
+
+func TestCertificatesAreThoseThatTheSiteReliesOn(t *testing.T) {
+	own := map[string]string{"pg-cluster": "antdb"}
+	secret := func(name string, labels map[string]string) corev1.Secret {
+		return corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "pgouser1", Name: name, Labels: labels}, Type: corev1.SecretTypeTLS,
+			Data: map[string][]byte{"tls.crt": selfSigned(t, time.Now().Add(time.Hour)), "tls.key": []byte("pl4nted-Secret")}}
+	}
+	pod := crashed()
+	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "tls", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "mounted"}}})
+	m := told(t, &survey{pods: []corev1.Pod{pod}, recordsOf: true, secrets: []corev1.Secret{secret("labelled", own), secret("mounted", nil), secret("shop", nil),
+		secret("left", map[string]string{"pg-cluster": "gone"})}})
+	var names []string
+	for f, err := range m.Facts() {
+		require.NoError(t, err)
+		if c, ok := f.Data.(*evidence.Certificate); ok {
+			names = append(names, f.Name)
+			require.InDelta(t, 3600, c.Left, 60)
+			require.Equal(t, "CN=antdb", c.Subject)
+			require.LessOrEqual(t, c.Starts, int64(0))
+		}
+	}
+	require.Equal(t, []string{"Secret mounted, key tls.crt", "Secret labelled, key tls.crt"}, names)
+}
+
+func selfSigned(t *testing.T, until time.Time) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "antdb"}, NotBefore: until.Add(-24 * time.Hour), NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	private, err := x509.MarshalECPrivateKey(key)
+	require.NoError(t, err)
+	return append(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 }

@@ -28,6 +28,7 @@ func (g *gatherer) keepings(s *survey, now time.Time) {
 		g.rec.Fact(m.Name, within(m), &evidence.Record{Type: "ConfigMap", Purpose: "other", Annotations: annotations, Keys: keys,
 			Age: age(m.CreationTimestamp.Time, now), Orphan: s.orphan(m)})
 	}
+	mounted := s.mounted()
 	for i := range s.secrets {
 		v := &s.secrets[i]
 		if s.needed(v) {
@@ -35,7 +36,7 @@ func (g *gatherer) keepings(s *survey, now time.Time) {
 			g.rec.Fact(v.Name, within(v), &evidence.Record{Type: "Secret", Purpose: secretPurpose(v), Keys: slices.Sorted(maps.Keys(v.Data)),
 				Age: age(v.CreationTimestamp.Time, now), Orphan: s.orphan(v)})
 		}
-		if s.needed(v) || v.Type == corev1.SecretTypeTLS {
+		if (s.needed(v) || mounted[v.Namespace+"/"+v.Name]) && !s.orphan(v) {
 			g.secretCertificates(v)
 		}
 	}
@@ -45,6 +46,32 @@ func (g *gatherer) keepings(s *survey, now time.Time) {
 func (s *survey) needed(o metav1.Object) bool {
 	return clusterOf(o) != "" || o.GetLabels()["vendor"] == "crunchydata" || o.GetName() == "pgo-custom-pg-config" ||
 		slices.Contains(s.operators, o.GetNamespace()) && strings.HasPrefix(o.GetName(), "pgo")
+}
+
+// mounted are the Secrets, NAMESPACE/NAME, that pods of clusters and operators
+// read files from.
+func (s *survey) mounted() map[string]bool {
+	found := map[string]bool{}
+	for i := range s.pods {
+		p := &s.pods[i]
+		if role := s.roleOf(p); clusterOf(p) == "" && role != operatorRole {
+			continue
+		}
+		for _, v := range p.Spec.Volumes {
+			if v.Secret != nil {
+				found[p.Namespace+"/"+v.Secret.SecretName] = true
+			}
+			if v.Projected == nil {
+				continue
+			}
+			for _, source := range v.Projected.Sources {
+				if source.Secret != nil {
+					found[p.Namespace+"/"+source.Secret.Name] = true
+				}
+			}
+		}
+	}
+	return found
 }
 
 func secretPurpose(v *corev1.Secret) string {

@@ -17,8 +17,10 @@ import (
 	"github.com/adbsql/antdbctl/engine/diagnosis/evidence"
 )
 
-// samples are the requests whose median is the latency.
-const samples = 5
+const (
+	samples    = 5 // requests whose median is the latency
+	sampleTime = 1500 * time.Millisecond
+)
 
 // meet asks the API server for its version, health and certificate, and learns
 // its clock. It is false when there is no answer, and then a fact and a gap say
@@ -47,13 +49,16 @@ func (g *gatherer) meet(ctx context.Context) bool {
 }
 
 // latency is the median of some small requests in milliseconds. They are for an
-// object, so that the server has to ask its store.
+// object, so that the server has to ask its store. A server that is slow is not
+// asked as often.
 func (g *gatherer) latency(ctx context.Context) float64 {
 	var took []float64
-	for range samples {
+	ctx, cancel := context.WithTimeout(ctx, firstTime)
+	defer cancel()
+	for first := time.Now(); len(took) < samples && time.Since(first) < sampleTime; {
 		begun := time.Now()
 		_, err := g.Clientset().CoreV1().Namespaces().Get(ctx, g.namespace, metav1.GetOptions{})
-		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) && ctx.Err() == nil {
 			break
 		}
 		took = append(took, float64(time.Since(begun))/float64(time.Millisecond))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/adbsql/antdbctl/engine/diagnosis/evidence"
@@ -24,42 +25,54 @@ type asked struct {
 	turns   []rest.Turn
 }
 
-// ask asks every member about itself, all at once, and one of them about all.
+// ask asks every member about itself, and the one that leads, by what Patroni
+// keeps, about all, all at once.
 func (g *gatherer) ask(ctx context.Context, s *scoped) *asked {
 	a := &asked{g: g, all: &rest.Cluster{}}
 	p := &place{env: g.env, where: where{reach: g.reach}, name: s.cluster, kube: g.kube, namespace: s.namespace, api: g.API}
 	slices.SortFunc(s.pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
-	ctx, cancel := context.WithTimeout(ctx, 2*g.patience())
+	first, cancel := context.WithTimeout(ctx, g.patience())
 	defer cancel()
+	leader := s.annotation("leader")
+	_ = json.Unmarshal([]byte(s.annotation("history")), &a.turns) // none before the first failover
 	var wg sync.WaitGroup
 	for i := range s.pods {
 		pod := &s.pods[i]
 		m := &member{name: pod.Name, pod: pod}
 		a.members = append(a.members, m)
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, g.patience())
-			defer cancel()
-			found, err := p.inPod(ctx, pod)
-			if err == nil {
-				m.api = found.api
-				m.said, err = m.api.Status(ctx)
+			found, err := p.inPod(first, pod)
+			if err != nil {
+				m.err = err
+				return
 			}
-			m.err = err
+			m.api = found.api
+			if m.name == leader {
+				wg.Go(func() {
+					if all, err := m.api.Cluster(first); err == nil {
+						a.all = all
+					}
+				})
+			}
+			m.said, m.err = m.api.Status(first)
 		})
 	}
 	wg.Wait()
-	a.askOne(ctx, s)
+	if len(a.all.Members) == 0 {
+		second, cancel := context.WithTimeout(ctx, g.patience())
+		defer cancel()
+		a.askOne(second, s)
+	}
 	return a
 }
 
 func (g *gatherer) patience() time.Duration { return cmp.Or(g.Patience, 5*time.Second) }
 
 // askOne takes the first answer about all members, the leader's before the
-// others'. The history is asked for where Patroni's objects do not have it.
+// others'.
 func (a *asked) askOne(ctx context.Context, s *scoped) {
 	members := slices.Clone(a.members)
 	slices.SortStableFunc(members, func(a, b *member) int { return rank(a) - rank(b) })
-	_ = json.Unmarshal([]byte(s.annotation("history")), &a.turns) // none before the first failover
 	for _, m := range members {
 		if m.err != nil {
 			continue
@@ -127,6 +140,10 @@ func (a *asked) timeline(leader string) int64 {
 func (a *asked) tell(place evidence.Place, leader string) {
 	for _, m := range a.members {
 		place.Pod, place.Node = m.name, m.pod.Spec.NodeName
+		if apierrors.IsForbidden(m.err) { // that says nothing about the member
+			a.g.rec.Gap("Patroni's REST interface", place, m.err)
+			continue
+		}
 		a.g.rec.Fact(m.name, place, memberFact(m, a.line(m.name), leader))
 	}
 	for i := range a.all.Members {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -145,8 +146,7 @@ func (g *gatherer) owned(ctx context.Context) error {
 // says how to log in, for their version.
 func (g *gatherer) apiservers(ctx context.Context, env *module.Env) error {
 	told := g.API != nil || g.variable("PGO_APISERVER_URL") != "" || g.variable("PGO_CA_CERT") != ""
-	if told {
-		g.login(ctx, env)
+	if told && g.login(ctx, env) {
 		return nil
 	}
 	for _, s := range g.servers {
@@ -155,16 +155,17 @@ func (g *gatherer) apiservers(ctx context.Context, env *module.Env) error {
 	return nil
 }
 
-// login speaks to the apiserver as the site says.
-func (g *gatherer) login(ctx context.Context, env *module.Env) {
+// login speaks to the apiserver as the site says; false where it does not say
+// enough.
+func (g *gatherer) login(ctx context.Context, env *module.Env) bool {
 	access := API{Service: defaultService}
 	if g.API != nil {
 		access = *g.API
 	}
 	a, err := access.open(env, g.variable)
 	if err != nil {
-		g.rec.Gap("the PGO apiserver", evidence.Place{}, err)
-		return
+		g.rec.Gap("the version of the PGO apiserver", evidence.Place{}, err)
+		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, apiserverTime)
 	defer cancel()
@@ -175,13 +176,14 @@ func (g *gatherer) login(ctx context.Context, env *module.Env) {
 	}
 	fact.Version, fact.Reachable = version, err == nil
 	g.rec.Fact("apiserver", evidence.Place{}, fact)
+	return true
 }
 
 // knock sees, without credentials, whether an apiserver answers at all, and
 // which certificate it shows. Nothing is told to it, so whoever it is does no
 // harm.
-func (g *gatherer) knock(ctx context.Context, env *module.Env, s operatorAPI) {
-	ctx, cancel := context.WithTimeout(ctx, apiserverTime)
+func (g *gatherer) knock(all context.Context, env *module.Env, s operatorAPI) {
+	ctx, cancel := context.WithTimeout(all, apiserverTime)
 	defer cancel()
 	place := evidence.Place{Namespace: s.namespace}
 	address := "postgres-operator." + s.namespace + ":8443"
@@ -197,11 +199,13 @@ func (g *gatherer) knock(ctx context.Context, env *module.Env, s operatorAPI) {
 	}
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	switch {
-	case apierrors.IsForbidden(err):
-		g.rec.Gap("the PGO apiserver", place, err)
+	case err != nil && (apierrors.IsForbidden(err) || all.Err() != nil): // that says nothing about the apiserver
+		g.rec.Gap("the PGO apiserver", place, errors.New(plainly(err)))
 		return
 	case err != nil:
-		fact.Error = plainly(err)
+		if fact.Error = plainly(err); strings.Contains(fact.Error, "no pod behind service") {
+			fact.Error = "no endpoints: " + fact.Error
+		}
 	default:
 		defer resp.Body.Close()
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16))
