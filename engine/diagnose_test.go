@@ -140,3 +140,21 @@ func TestTheUsersSignaturesAreAddedAndReplaceFilesOfTheSameName(t *testing.T) {
 	_, v := s.diagnose()
 	require.Contains(t, ids(v), "X-1")
 }
+
+func TestADiagnosisNeedsNoSecretOfTheSteps(t *testing.T) {
+	s := examined(t, hosts+`
+secret "token" { env = "NOT_SET_ANYWHERE" }
+target "ssh" "other" {
+  hosts    = ["other"]
+  password = secret.token
+}
+`)
+	s.world.keys["node2/disk"] = "97"
+	out, v := s.diagnose()
+	require.False(t, out.Failed)
+	require.Equal(t, []string{"T-1"}, ids(v))
+	told := s.diagnostics()
+	require.Len(t, told, 1)
+	require.Equal(t, "warning", told[0].Severity)
+	require.Contains(t, told[0].Detail, "NOT_SET_ANYWHERE")
+}

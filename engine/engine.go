@@ -53,6 +53,20 @@ type Config struct {
 	Stop <-chan struct{}
 }
 
+// filled is cfg with what it leaves out.
+func (cfg Config) filled() Config {
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Redactor == nil {
+		cfg.Redactor = &secret.Redactor{}
+	}
+	if cfg.Parallel <= 0 {
+		cfg.Parallel = 32
+	}
+	return cfg
+}
+
 // Outcome is how a run ended.
 type Outcome struct {
 	Run         string
@@ -96,15 +110,7 @@ func (cfg Config) home(book *lang.Runbook) string {
 
 // open prepares a run: a run log, secrets, connections and the state.
 func open(ctx context.Context, cfg Config, book *lang.Runbook, command string) (*run, error) {
-	if cfg.Clock == nil {
-		cfg.Clock = time.Now
-	}
-	if cfg.Redactor == nil {
-		cfg.Redactor = &secret.Redactor{}
-	}
-	if cfg.Parallel <= 0 {
-		cfg.Parallel = 32
-	}
+	cfg = cfg.filled()
 	if cfg.Store == nil {
 		cfg.Store = state.NewFile(stateDir(book.Path, cfg.home(book)))
 	}
@@ -119,14 +125,24 @@ func open(ctx context.Context, cfg Config, book *lang.Runbook, command string) (
 		Digest: book.Digest, Steps: len(book.Steps), Version: cfg.Version,
 	})
 	diags := book.ResolveSecrets(ctx, cfg.Redactor)
+	if command == "diagnose" || command == "bundle" {
+		soften(diags) // what needs the secret is not seen, and that is said
+	}
 	settings, more := book.Settings()
-	if diags = append(diags, more...); diags.HasErrors() {
-		r.report(diags)
+	diags = append(diags, more...)
+	if r.report(diags); diags.HasErrors() {
 		return r, errReported
 	}
 	r.scope = book.Scope()
 	r.pool = conn.NewPool(cfg.Openers, settings)
 	return r, r.openDiary(ctx)
+}
+
+// soften makes warnings of errors.
+func soften(diags hcl.Diagnostics) {
+	for _, d := range diags {
+		d.Severity = hcl.DiagWarning
+	}
 }
 
 // errReported stops a run whose fault was already shown.

@@ -10,6 +10,7 @@ import (
 	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/diag"
 	"github.com/adbsql/antdbctl/engine/diagnosis"
+	"github.com/adbsql/antdbctl/engine/diagnosis/bundle"
 	"github.com/adbsql/antdbctl/engine/diagnosis/evidence"
 	"github.com/adbsql/antdbctl/engine/event"
 	"github.com/adbsql/antdbctl/engine/lang"
@@ -20,20 +21,20 @@ import (
 // knowledge base what it makes of it. failed are the instances of this run that
 // it is about, if any. The verdict is nil when there is none; it may come with
 // an error that says that nothing could be looked at.
-func (r *run) investigate(ctx context.Context, targets []conn.Target, failed []*lang.Instance) (*event.Verdict, error) {
+func (r *run) investigate(ctx context.Context, targets []conn.Target, failed []*lang.Instance) (v *event.Verdict, err error) {
 	ctx, cancel := r.soft(ctx)
 	defer cancel()
 	begun := r.Clock()
-	spool, err := r.newSpool()
+	spool, err := bundle.NewSpool(bundle.Options{Redactor: r.Redactor, Clock: r.Clock})
 	if err != nil {
 		return nil, err
 	}
-	defer spool.Close()
+	defer func() { err = errors.Join(err, spool.Close()) }()
 	seen, unseen := r.collect(ctx, targets, failed, spool)
 	if ctx.Err() != nil {
 		return nil, nil // interrupted
 	}
-	v, err := r.judge(ctx, spool, failed)
+	v, err = r.judge(ctx, spool.Dossier(), failed)
 	if err != nil {
 		return nil, err
 	}
@@ -115,11 +116,8 @@ func (r *run) knowledge() *Knowledge {
 	if r.known == nil {
 		var diags hcl.Diagnostics
 		r.known, diags = r.Diagnosis.Learn()
-		told := diag.From(diags, r.known.sources())
-		for n := range told {
-			told[n].Severity = diag.Warning
-		}
-		if len(told) > 0 {
+		soften(diags)
+		if told := diag.From(diags, r.known.sources()); len(told) > 0 {
 			r.bus.Emit(event.Diagnosed{Diagnostics: told})
 		}
 	}

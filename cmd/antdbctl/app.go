@@ -68,7 +68,8 @@ and the Kubernetes API are all it uses.`,
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "also show what did not change")
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.fmtCommand(),
-		a.planCommand(), a.applyCommand(), a.destroyCommand(), a.diagnoseCommand(),
+		a.planCommand(), a.applyCommand(), a.destroyCommand(),
+		a.diagnoseCommand(), a.bundleCommand(),
 		a.showCommand(), a.runsCommand(), a.stateCommand(),
 		a.imageCommand(),
 		a.modulesCommand(), a.functionsCommand(), a.graphCommand(), a.versionCommand(),
@@ -84,7 +85,11 @@ func (a *app) bookFlags(c *cobra.Command) {
 
 // load reads a runbook and shows all its faults.
 func (a *app) load(path string) (*lang.Runbook, error) {
-	book, diags := lang.Load(path, lang.Options{Registry: modules.Catalogue(), Vars: a.vars, VarFiles: a.varFiles})
+	return a.loadWith(path, lang.Options{Registry: modules.Catalogue(), Vars: a.vars, VarFiles: a.varFiles})
+}
+
+func (a *app) loadWith(path string, o lang.Options) (*lang.Runbook, error) {
+	book, diags := lang.Load(path, o)
 	a.show(diags, book)
 	if diags.HasErrors() {
 		return nil, exit{exitError}

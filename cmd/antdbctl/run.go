@@ -55,13 +55,17 @@ step it waits for: a plan never guesses.`,
 }
 
 func (a *app) applyCommand() *cobra.Command {
-	var approve bool
+	var approve, noDiagnose bool
 	c := &cobra.Command{
 		Use:   "apply [runbook | saved plan]",
 		Short: "Make it so, and prove it",
 		Long: `Apply shows the plan, asks, makes the changes and looks again at each to prove
 it. Every step that is done stays done: after a failure, apply again goes on
-from there. A saved plan is applied only while the world is still as it was.`,
+from there. A saved plan is applied only while the world is still as it was.
+
+When a step fails, apply looks for the cause at once, for 10 s at most: by the
+playbooks that watch the step and by what antdbctl knows of such failures.
+--no-diagnose leaves that out.`,
 		Example: `  antdbctl apply examples/hello
   antdbctl apply runbooks/antdb-rollout.hcl --var-file site.hcl --auto-approve
   antdbctl apply rollout.plan`,
@@ -79,13 +83,18 @@ from there. A saved plan is applied only while the world is still as it was.`,
 			if err != nil {
 				return err
 			}
-			outcome, err := engine.Apply(c.Context(), a.config(approve), book, saved)
+			cfg := a.config(approve)
+			if !noDiagnose {
+				cfg.Diagnosis = a.diagnosis(&inquiry{}, book)
+			}
+			outcome, err := engine.Apply(c.Context(), cfg, book, saved)
 			return ended(outcome, err)
 		},
 	}
 	a.bookFlags(c)
 	a.runFlags(c)
 	c.Flags().BoolVar(&approve, "auto-approve", false, "do not ask")
+	c.Flags().BoolVar(&noDiagnose, "no-diagnose", false, "do not look for the cause when a step fails")
 	return c
 }
 
@@ -136,28 +145,6 @@ before this runbook, or of which the state knows nothing, is left alone.`,
 	a.runFlags(c)
 	c.Flags().BoolVar(&approve, "auto-approve", false, "do not ask")
 	c.Flags().BoolVar(&all, "all", false, "also what the state does not say that this runbook made")
-	return c
-}
-
-func (a *app) diagnoseCommand() *cobra.Command {
-	var playbooks []string
-	c := &cobra.Command{
-		Use:     "diagnose [runbook]",
-		Short:   "Look for causes, with the runbook's playbooks",
-		Example: `  antdbctl diagnose runbooks/antdb-rollout.hcl --var-file site.hcl`,
-		Args:    cobra.MaximumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			book, err := a.load(path(args))
-			if err != nil {
-				return err
-			}
-			outcome, err := engine.Diagnose(c.Context(), a.config(true), book, playbooks)
-			return ended(outcome, err)
-		},
-	}
-	a.bookFlags(c)
-	a.runFlags(c)
-	c.Flags().StringArrayVar(&playbooks, "playbook", nil, "only this playbook; may be repeated")
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/adbsql/antdbctl/engine/diag"
 	"github.com/adbsql/antdbctl/engine/diagnosis"
+	"github.com/adbsql/antdbctl/engine/diagnosis/evidence"
 	"github.com/adbsql/antdbctl/engine/module"
 )
 
@@ -161,12 +162,32 @@ type Collecting struct {
 // Verdict is what the knowledge base makes of what was seen.
 type Verdict struct {
 	diagnosis.Verdict
-	Language string   `json:"language"` // of its texts: en, zh
-	Places   []string `json:"places,omitempty"`
-	Bundle   string   `json:"bundle,omitempty"`  // the file that the evidence came out of
-	After    []string `json:"after,omitempty"`   // the steps whose failure it is about; none when it was asked for
-	Command  string   `json:"command,omitempty"` // repeats the diagnosis; with --fix ID it fixes
-	Seconds  float64  `json:"seconds"`
+	Language string    `json:"language"` // of its texts: en, zh
+	Places   []string  `json:"places,omitempty"`
+	Bundle   string    `json:"bundle,omitempty"`  // the file that the evidence came out of
+	Taken    time.Time `json:"taken,omitzero"`    // of a bundle
+	After    []string  `json:"after,omitempty"`   // the steps whose failure it is about; none when it was asked for
+	Command  string    `json:"command,omitempty"` // repeats the diagnosis; with --fix ID it fixes
+	Seconds  float64   `json:"seconds"`
+}
+
+// Bundled says what was packed into a file.
+type Bundled struct {
+	Language string         `json:"language"`
+	Path     string         `json:"path"`
+	Size     int64          `json:"size"` // of the file
+	Facts    int            `json:"facts"`
+	Logs     int            `json:"logs"`
+	Bytes    int64          `json:"bytes"` // of the logs
+	Redacted []Redacted     `json:"redacted,omitempty"`
+	Gaps     []evidence.Gap `json:"gaps,omitempty"`
+	Command  string         `json:"command"` // diagnoses it
+}
+
+// Redacted counts the secrets of one kind that were taken out.
+type Redacted struct {
+	Kind  string `json:"kind"`
+	Count int    `json:"count"`
 }
 
 // FixFinished says whether a fix has taken its finding away.
@@ -211,5 +232,6 @@ func (Finding) Type() string          { return "finding" }
 func (PlaybookFinished) Type() string { return "playbook_finished" }
 func (Collecting) Type() string       { return "collecting" }
 func (Verdict) Type() string          { return "verdict" }
+func (Bundled) Type() string          { return "bundled" }
 func (FixFinished) Type() string      { return "fix_finished" }
 func (RunFinished) Type() string      { return "run_finished" }

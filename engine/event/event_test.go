@@ -71,6 +71,7 @@ func TestAStoredStreamIsReadBackAsItWas(t *testing.T) {
 				Fix: &diagnosis.Fix{Runbook: "f.hcl", Vars: map[string]any{"cluster": "antdb", "nodes": []any{"n"}}}}},
 			Gaps: []evidence.Gap{{What: "x", Place: evidence.Place{Node: "n"}, Reason: "r"}}, Facts: 2, Bytes: 1 << 40,
 		}},
+		event.Bundled{Path: "b", Redacted: []event.Redacted{{Kind: "token", Count: 3}}},
 		event.FixFinished{Finding: "G-40", Gone: true},
 		event.RunFinished{Command: "apply", OK: true, Counts: map[event.Status]int{event.Changed: 2}},
 	}

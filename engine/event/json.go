@@ -12,7 +12,7 @@ var kinds = func() map[string]reflect.Type {
 	all := map[string]reflect.Type{}
 	for _, e := range []Event{
 		RunStarted{}, StepPlanned{}, PlanFinished{}, StepStarted{}, StepPhase{}, StepProgress{}, StepLog{},
-		StepFinished{}, Diagnosed{}, Finding{}, PlaybookFinished{}, Collecting{}, Verdict{}, FixFinished{}, RunFinished{},
+		StepFinished{}, Diagnosed{}, Finding{}, PlaybookFinished{}, Collecting{}, Verdict{}, Bundled{}, FixFinished{}, RunFinished{},
 	} {
 		all[e.Type()] = reflect.TypeOf(e)
 	}

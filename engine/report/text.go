@@ -80,6 +80,8 @@ func (t *Text) Emit(e event.Envelope) {
 		t.printCollecting(ev)
 	case event.Verdict:
 		t.printVerdict(e.Time, ev)
+	case event.Bundled:
+		t.printBundled(e.Time, ev)
 	case event.FixFinished:
 		t.printFix(ev)
 	case event.RunFinished:

@@ -26,10 +26,13 @@ type verdict struct {
 	*Text
 	words
 	event.Verdict
-	at time.Time // when it was made
+	at time.Time // when the evidence was taken
 }
 
 func (t *Text) printVerdict(at time.Time, v event.Verdict) {
+	if !v.Taken.IsZero() {
+		at = v.Taken
+	}
 	p := &verdict{t, wordsOf(v.Language), v, at}
 	if len(v.Causes) == 0 {
 		p.nothingFound()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -16,12 +17,12 @@ func (p *verdict) nothingFound() {
 	p.printf("\n")
 	switch {
 	case p.Facts+p.Logs == 0:
-		p.field("", p.sightless, 0)
+		p.indented(2, p.sightless, 0)
 		return
 	case len(p.After) > 0:
-		p.field("", p.nothingAfter, 0)
+		p.indented(2, p.nothingAfter, 0)
 	default:
-		p.field("", p.nothing, 0)
+		p.indented(2, p.nothing, 0)
 	}
 	var clear, blind []string
 	for _, l := range p.RuledOut {
@@ -80,14 +81,29 @@ func (p *verdict) blanks() {
 	}
 	var texts []string
 	for _, b := range order {
-		where := strings.Join(places[b], ", ")
-		if n := len(places[b]); n > 3 && !p.opts.Verbose {
-			where = strings.Join(places[b][:2], ", ") + " " + fmt.Sprintf(p.more, n-2)
+		names := sameKind(places[b])
+		where := strings.Join(names, ", ")
+		if n := len(names); n > 3 && !p.opts.Verbose {
+			where = strings.Join(names[:2], ", ") + " " + fmt.Sprintf(p.more, n-2)
 		}
 		texts = append(texts, fmt.Sprintf("%s (%s): %s", b.what, where, firstLine(b.reason)))
 	}
 	p.list(p.unseen, texts)
 	p.list(p.problem, p.Problems)
+}
+
+// sameKind shortens "node a, node b" to "node a, b".
+func sameKind(places []string) []string {
+	short := slices.Clone(places)
+	kind, _, _ := strings.Cut(places[0], " ")
+	for n, place := range places[1:] {
+		name, same := strings.CutPrefix(place, kind+" ")
+		if !same {
+			return places
+		}
+		short[n+1] = name
+	}
+	return short
 }
 
 func (p *verdict) list(label string, texts []string) {
@@ -115,6 +131,9 @@ func (p *verdict) total() {
 	}
 	if n := len(p.Gaps) + len(p.Problems); n > 0 {
 		parts = append(parts, fmt.Sprintf(p.unseenCount, n))
+	}
+	if !p.Taken.IsZero() {
+		parts = append(parts, fmt.Sprintf(p.taken, p.Taken.Format("2006-01-02 15:04 MST")))
 	}
 	parts = append(parts, fmt.Sprintf(p.seen, p.Facts, p.Logs, size(p.Bytes), seconds(p.Seconds)))
 	text := strings.Join(parts, " · ")
@@ -149,6 +168,23 @@ func (t *Text) printFix(f event.FixFinished) {
 	default:
 		t.printf("\n%s %s\n", name, t.good(w.gone))
 	}
+}
+
+func (t *Text) printBundled(at time.Time, b event.Bundled) {
+	w := wordsOf(b.Language)
+	t.printf("\n")
+	t.indented(2, fmt.Sprintf(w.packed, b.Path, size(b.Size), b.Facts, b.Logs, size(b.Bytes)), 0)
+	var hidden []string
+	for _, r := range b.Redacted {
+		hidden = append(hidden, fmt.Sprintf("%s %d", r.Kind, r.Count))
+	}
+	if len(hidden) == 0 {
+		hidden = []string{w.nothingHidden}
+	}
+	t.field(w.hidden, strings.Join(hidden, ", "), 0)
+	p := &verdict{t, w, event.Verdict{Verdict: diagnosis.Verdict{Gaps: b.Gaps}}, at}
+	p.blanks()
+	t.printf("\n  %s\n", visible(b.Command))
 }
 
 // field prints a label and its text beside it, in at most so many lines; 0 is

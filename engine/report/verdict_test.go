@@ -71,7 +71,7 @@ func TestAVerdictExplainsItself(t *testing.T) {
            That of the apiserver has 12 days left.
   Remedy   Renew it.
 
-  Not seen the kernel log (node node1, node node2): permission denied
+  Not seen the kernel log (node node1, node2): permission denied
            the machine (node node3): not reached within 10 s
 
   1 found: G-40 (certain) · warnings: 1 · not seen: 3 · looked at 412 facts and 55 logs (32.0 MiB)

@@ -12,6 +12,7 @@ type words struct {
 	nothing, nothingAfter, sightless, blind          string
 	causes, warnings, none, seen, unseenCount        string
 	looking, gone, goneBlind, goneSaid, stays, joint string
+	packed, hidden, nothingHidden, taken             string
 }
 
 var english = words{
@@ -27,6 +28,7 @@ var english = words{
 	looking: "Looking at %s, for %s at most …", gone: "is gone.", goneBlind: "is not seen any more, but less could be looked at than before.",
 	goneSaid: "is fixed as far as can be seen. It was known from the last run alone: apply the runbook again to prove it.",
 	stays:    "is still there.", joint: "; ",
+	packed: "%s (%s): %d facts, %d logs (%s)", hidden: "Hidden", nothingHidden: "no secret was seen", taken: "as of %s",
 }
 
 var chinese = words{
@@ -42,6 +44,7 @@ var chinese = words{
 	looking: "正在查看 %s，最长 %s …", gone: "已消除。", goneBlind: "已看不到，但这次能查看的内容比之前少。",
 	goneSaid: "已按方案修复。该结论仅来自上一次运行的记录，请重新执行 apply 加以证明。",
 	stays:    "仍然存在。", joint: "；",
+	packed: "%s（%s）：%d 条事实，%d 份日志（%s）", hidden: "已隐去", nothingHidden: "未见机密信息", taken: "采集于 %s",
 }
 
 // wordsOf gives the words of a language; English for those that there are none of.
