@@ -9,7 +9,7 @@ finding "G-76" {
 
   line "said" {
     in       = ["job", "run"]
-    match    = "pod .{0,4}(?P<pod>[a-z0-9.-]+-backrest-shared-repo-[a-z0-9-]+).{0,4} does not have a host assigned"
+    match    = "pod [^a-z0-9]{0,4}(?P<pod>[a-z0-9.-]+-backrest-shared-repo-[a-z0-9-]+).{0,4} does not have a host assigned"
     strength = "strong"
     past     = true
   }
@@ -56,7 +56,7 @@ finding "G-77" {
 
   line "said" {
     in       = ["job", "run"]
-    match    = "unable to upgrade connection: container not found|pods .{0,4}[a-z0-9.-]+-backrest-shared-repo-[a-z0-9-]+.{0,4} not found"
+    match    = "unable to upgrade connection: container not found|pods [^a-z0-9]{0,4}[a-z0-9.-]+-backrest-shared-repo-[a-z0-9-]+.{0,4} not found"
     strength = "strong"
     past     = true
   }
@@ -97,8 +97,15 @@ finding "G-78" {
 
   line "said" {
     in       = ["job", "container", "server", "run"]
-    match    = "unable to find primary cluster - cannot proceed|unable to check pg-?1: \\[(?:DbConnectError|UnknownError|HostConnectError)\\]|ssh: connect to host (?P<host>\\S+) port 2022: (?P<why>Connection timed out|Connection refused|No route to host|连接超时|拒绝连接|没有到主机的路由)"
+    match    = "unable to find primary cluster - cannot proceed|unable to check pg-?1: \\[(?:DbConnectError|UnknownError|HostConnectError)\\]|ssh: connect to host \\S+ port 2022:"
     strength = "strong"
+    past     = true
+  }
+
+  line "ssh" {
+    in       = ["job", "container", "server", "run"]
+    match    = "ssh: connect to host (?P<host>\\S+) port 2022: (?P<why>Connection timed out|Connection refused|No route to host|连接超时|拒绝连接|没有到主机的路由)"
+    strength = "hint"
     past     = true
   }
 
@@ -111,8 +118,8 @@ finding "G-78" {
   ))
 
   cause = {
-    en = "pgBackRest in the repository's pod of cluster ${said.place.cluster} gets no connection to the primary's pod over SSH, port 2022${said.host != null ? " (${said.host}: ${said.why})" : ""}: the network between the nodes, sshd in the database's container, or a pod address that has changed."
-    zh = "集群 ${said.place.cluster} 的备份库 Pod 无法通过 SSH（2022 端口）连接主节点 Pod${said.host != null ? "（${said.host}：${said.why}）" : ""}：节点间网络不通、数据库容器内 sshd 未运行，或 Pod 地址已变化。"
+    en = "pgBackRest in the repository's pod of cluster ${said.place.cluster} gets no connection to the primary's pod over SSH, port 2022${try(" (${ssh.host}: ${ssh.why})", "")}: the network between the nodes, sshd in the database's container, or a pod address that has changed."
+    zh = "集群 ${said.place.cluster} 的备份库 Pod 无法通过 SSH（2022 端口）连接主节点 Pod${try("（${ssh.host}：${ssh.why}）", "")}：节点间网络不通、数据库容器内 sshd 未运行，或 Pod 地址已变化。"
   }
   check = {
     en = "From the repository's container: ssh -p 2022 POD_IP true; do both pods reach each other when they are on one node? iptables -L FORWARD and the CNI's state on the nodes; NetworkPolicies of the namespace."
@@ -283,7 +290,6 @@ finding "G-88" {
   layer    = "operator"
   per      = "cluster"
   steps    = ["pgo.", "backup.", "patroni.", "k8s."]
-  explains = []
 
   fact "waiting" {
     of = "pgo.replica"
@@ -317,7 +323,7 @@ finding "B-16" {
   layer    = "backup"
   per      = "cluster"
   steps    = ["backup.", "pgo.", "k8s."]
-  explains = []
+  warning  = true
 
   fact "old" {
     of       = "pgbackrest.stanza"

@@ -64,8 +64,8 @@ finding "G-69" {
     zh = try("${expired.name} 的口令已于 ${floor(-expired.expires / 86400)} 天前过期（VALID UNTIL），所有登录都会报口令错误。", "集群 ${drift.place.cluster} 中用户 ${drift.name} 在数据库里的口令与 Secret ${drift.secret} 中的不同：有人用 ALTER USER 改了口令，或手工改了 Secret。凡是从 Secret 取口令的程序都会被拒绝。", "服务器拒绝了用户 ${coalesce(run.user, run.user_zh)} 的口令：与数据库中的不一致，或已超过 VALID UNTIL。")
   }
   check = {
-    en = "select rolname, rolvaliduntil, left(rolpassword, 5) from pg_authid where rolname = '${try(expired.name, drift.name, coalesce(run.user, run.user_zh))}' on the primary; the Secret: kubectl get secret ${try(expired.secret, drift.secret, "CLUSTER-USER-secret")} -o jsonpath='{.data.password}' | base64 -d"
-    zh = "在主库：select rolname, rolvaliduntil, left(rolpassword, 5) from pg_authid where rolname = '${try(expired.name, drift.name, coalesce(run.user, run.user_zh))}'；Secret：kubectl get secret ${try(expired.secret, drift.secret, "集群名-用户名-secret")} -o jsonpath='{.data.password}' | base64 -d"
+    en = "select rolname, rolvaliduntil, left(rolpassword, 5) from pg_authid where rolname = '${try(expired.name, drift.name, coalesce(run.user, run.user_zh))}' on the primary. A login over TCP with the password of Secret ${try(expired.secret, drift.secret, "CLUSTER-USER-secret")} must work: antdbctl's sql.vantage tries it from everywhere."
+    zh = "在主库：select rolname, rolvaliduntil, left(rolpassword, 5) from pg_authid where rolname = '${try(expired.name, drift.name, coalesce(run.user, run.user_zh))}'。用 Secret ${try(expired.secret, drift.secret, "集群名-用户名-secret")} 中的口令经 TCP 登录应当成功：antdbctl 的 sql.vantage 会从各处尝试。"
   }
   remedy = {
     en = "Set it in one way that changes both: the step pgo.user, or `pgo update user` (PGO 4), or the Secret (PGO 5 and later). The fix brings the database to what the Secret says, without expiry; if programs already use the other password, put that into pgo.user instead (runbooks/antdb-rotate-password.hcl)."
@@ -74,7 +74,7 @@ finding "G-69" {
 
   fix {
     runbook = "fixes/user-password.hcl"
-    vars    = { cluster = try(drift.place.cluster, expired.place.cluster), namespace = try(drift.place.namespace, expired.place.namespace), user = try(drift.name, expired.name), secret_name = try(drift.secret, expired.secret) }
+    vars    = { cluster = try(drift.place.cluster, expired.place.cluster), namespace = try(drift.place.namespace, expired.place.namespace), user = try([for r in facts.pg_role : r.name if r.exists && (r.matches == "no" || r.expires < 0) && !contains(["postgres", "primaryuser"], r.name) && r.place.cluster == drift.place.cluster && r.place.namespace == drift.place.namespace][0], [for r in facts.pg_role : r.name if r.exists && (r.matches == "no" || r.expires < 0) && !contains(["postgres", "primaryuser"], r.name) && r.place.cluster == expired.place.cluster && r.place.namespace == expired.place.namespace][0], drift.name, expired.name), secret_name = try([for r in facts.pg_role : r.secret if r.exists && (r.matches == "no" || r.expires < 0) && !contains(["postgres", "primaryuser"], r.name) && r.place.cluster == drift.place.cluster && r.place.namespace == drift.place.namespace][0], drift.secret, expired.secret) }
   }
 }
 
@@ -196,15 +196,15 @@ finding "G-107" {
   require = ["older", "refused"]
 
   cause = {
-    en = "Claim ${older.name} is ${floor((older.age - one([for c in facts.pgo_cluster : c.age if c.name == older.place.cluster && c.place.namespace == older.place.namespace])) / 3600)} hours older than cluster ${older.place.cluster}: it was kept when an earlier cluster of that name was deleted. Data and passwords in it are that cluster's; the Secrets (${refused.secret}) are new and fit no longer."
-    zh = "PVC ${older.name} 比集群 ${older.place.cluster} 早创建 ${floor((older.age - one([for c in facts.pgo_cluster : c.age if c.name == older.place.cluster && c.place.namespace == older.place.namespace])) / 3600)} 小时：它是删除同名旧集群时保留下来的。其中的数据和口令属于旧集群，而 Secret（${refused.secret}）是新建的，已不匹配。"
+    en = "Claim ${older.name} is ${format("%.1f", (older.age - one([for c in facts.pgo_cluster : c.age if c.name == older.place.cluster && c.place.namespace == older.place.namespace])) / 86400)} days older than cluster ${older.place.cluster}: it was kept when an earlier cluster of that name was deleted. Data and passwords in it are that cluster's; the Secrets are new and fit no longer (${join(", ", sort([for r in facts.pg_role : r.name if r.matches == "no" && r.place.cluster == refused.place.cluster && r.place.namespace == refused.place.namespace]))})."
+    zh = "PVC ${older.name} 比集群 ${older.place.cluster} 早创建 ${format("%.1f", (older.age - one([for c in facts.pgo_cluster : c.age if c.name == older.place.cluster && c.place.namespace == older.place.namespace])) / 86400)} 天：它是删除同名旧集群时保留下来的。其中的数据和口令属于旧集群，而 Secret 是新建的，已不匹配（${join("、", sort([for r in facts.pg_role : r.name if r.matches == "no" && r.place.cluster == refused.place.cluster && r.place.namespace == refused.place.namespace]))}）。"
   }
   check  = { en = "kubectl -n ${older.place.namespace} get pvc ${older.name} (its age); are the databases in it those that you expect?", zh = "kubectl -n ${older.place.namespace} get pvc ${older.name}（看创建时间）；其中的库是否符合预期？" }
-  remedy = { en = "If the old data is wanted, give user ${refused.name} the Secret's password (the fix does). If not: delete the cluster with its data, see that claim and volume are gone (a hostPath folder keeps its files), and create it again.", zh = "如果需要旧数据，把用户 ${refused.name} 的口令改为 Secret 中的值（本修复即如此）。如果不需要：连同数据删除集群，确认 PVC 和 PV 都已清除（hostPath 目录里的文件会留下），再重新创建。" }
+  remedy = { en = "If the old data is wanted, give its users the Secrets' passwords (the fix does it for one; diagnose again for the next). If not: delete the cluster with its data, see that claim and volume are gone (a hostPath folder keeps its files), and create it again.", zh = "如果需要旧数据，把各用户的口令改为 Secret 中的值（本修复每次处理一个用户，再次诊断处理下一个）。如果不需要：连同数据删除集群，确认 PVC 和 PV 都已清除（hostPath 目录里的文件会留下），再重新创建。" }
 
   fix {
     runbook = "fixes/user-password.hcl"
-    vars    = { cluster = refused.place.cluster, namespace = refused.place.namespace, user = refused.name, secret_name = refused.secret }
+    vars    = { cluster = refused.place.cluster, namespace = refused.place.namespace, user = try([for r in facts.pg_role : r.name if r.exists && (r.matches == "no" || r.expires < 0) && !contains(["postgres", "primaryuser"], r.name) && r.place.cluster == refused.place.cluster && r.place.namespace == refused.place.namespace][0], refused.name), secret_name = try([for r in facts.pg_role : r.secret if r.exists && (r.matches == "no" || r.expires < 0) && !contains(["postgres", "primaryuser"], r.name) && r.place.cluster == refused.place.cluster && r.place.namespace == refused.place.namespace][0], refused.secret) }
   }
 }
 

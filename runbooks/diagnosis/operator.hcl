@@ -242,12 +242,6 @@ finding "G-99" {
     strength = "strong"
   }
 
-  fact "orphan" {
-    of       = "pgo.replica"
-    when     = !self.cluster_exists
-    strength = "hint"
-  }
-
   line "said" {
     in       = ["operator"]
     match    = "(?P<what>cluster add - pgcluster not found, this is invalid|dep already found, not creating again|current-primary.{0,60}not found|secrets? .{0,4}pgo-backrest-repo-config.{0,4} not found)"
@@ -256,8 +250,8 @@ finding "G-99" {
   }
 
   cause = {
-    en = "Pgcluster ${stuck.name} is “${stuck.status}” for ${floor(stuck.age / 60)} minutes, and there is no Deployment for it.${try(" The operator's log says: ${said.what}.", "")}${try(" Pgreplica ${orphan.name} has no cluster: one like that ends the operator's worker for good.", "")}"
-    zh = "Pgcluster ${stuck.name} 处于 “${stuck.status}” 已 ${floor(stuck.age / 60)} 分钟，却没有对应的 Deployment。${try("operator 日志：${said.what}。", "")}${try("Pgreplica ${orphan.name} 没有对应的集群：这类孤儿对象会使 operator 的工作协程永久退出。", "")}"
+    en = "Pgcluster ${stuck.name} is “${stuck.status}” for ${floor(stuck.age / 60)} minutes, and there is no Deployment for it.${try(" The operator's log says: ${said.what}.", "")}${try(" Pgreplica ${[for r in facts.pgo_replica : r.name if !r.cluster_exists][0]} has no cluster: one like that ends the operator's worker for good.", "")}"
+    zh = "Pgcluster ${stuck.name} 处于 “${stuck.status}” 已 ${floor(stuck.age / 60)} 分钟，却没有对应的 Deployment。${try("operator 日志：${said.what}。", "")}${try("Pgreplica ${[for r in facts.pgo_replica : r.name if !r.cluster_exists][0]} 没有对应的集群：这类孤儿对象会使 operator 的工作协程永久退出。", "")}"
   }
   check  = { en = "kubectl -n ${stuck.place.namespace} get deploy,pgreplicas,pgtasks; kubectl -n pgo logs deploy/postgres-operator -c operator --tail=100", zh = "kubectl -n ${stuck.place.namespace} get deploy,pgreplicas,pgtasks；kubectl -n pgo logs deploy/postgres-operator -c operator --tail=100" }
   remedy = { en = "Take the object that confuses it away (a Pgreplica without cluster, a Deployment of an earlier cluster of that name; in 4.7 a missing annotation current-primary or Secret pgo-backrest-repo-config), restart the operator (kubectl -n pgo rollout restart deploy/postgres-operator), delete the Pgcluster and create it again.", zh = "清除造成混乱的对象（没有集群的 Pgreplica、同名旧集群的 Deployment；4.7 中还可能缺少 current-primary 注解或 Secret pgo-backrest-repo-config），重启 operator（kubectl -n pgo rollout restart deploy/postgres-operator），再删除并重新创建 Pgcluster。" }

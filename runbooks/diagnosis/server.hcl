@@ -15,7 +15,7 @@ finding "G-73" {
 
   line "versions" {
     in       = ["container", "server"]
-    match    = "(?:initialized by PostgreSQL version|数据目录是以 PostgreSQL 版本) (?P<data>[0-9.]+).{0,60}?(?:this version|当前版本) (?P<server>[0-9.]+)"
+    match    = "(?:initialized by PostgreSQL version|数据目录是以 PostgreSQL 版本) (?P<data>[0-9]+(?:\\.[0-9]+)*).{0,60}?(?:this version|当前版本) (?P<server>[0-9]+(?:\\.[0-9]+)*)"
     strength = "strong"
   }
 
