@@ -193,8 +193,21 @@ crio)
 	;;
 esac
 
-# images NAMESPACE
-images() { $patience ctr -n "$1" images ls 2>/dev/null | sed "s|^|ctr $1 |"; }
+# images NAMESPACE: what is just imported has no line for its configuration yet, so its manifest is asked
+images() {
+	list=$($patience ctr -n "$1" images ls 2>/dev/null)
+	printf '%s\n' "$list" | sed "s|^|ctr $1 |"
+	told=" $(printf '%s\n' "$list" | sed -n 's/^sha256:[0-9a-f]* *[^ ]* *\(sha256:[0-9a-f]*\) .*/\1/p' | tr '\n' ' ')"
+	asked=0
+	printf '%s\n' "$list" | while read -r ref type digest rest; do
+		case $ref in REF | sha256:* | *@* | "") continue ;; esac
+		case $told in *" $digest "*) continue ;; esac
+		[ $asked -lt 16 ] || break
+		asked=$((asked + 1))
+		told="$told$digest "
+		say config "$digest $($patience ctr -n "$1" content get "$digest" 2>/dev/null | tr -d ' \n\t' | sed -n 's/.*"config":{[^}]*"digest":"\(sha256:[0-9a-f]*\)".*/\1/p')"
+	done
+}
 case $seen in
 *" dockerd "*) if has docker; then $patience docker image ls --no-trunc --format 'image docker {{.Repository}}:{{.Tag}} {{.ID}}' 2>/dev/null; fi ;;
 esac

@@ -53,13 +53,21 @@ func (m *machine) meantToRun() bool {
 // imageList is the images of a machine's runtimes.
 type imageList struct {
 	images []*evidence.Image
-	ids    map[string]string // containerd: digest of a manifest to that of the configuration
+	ids    map[string]string // digest of the configuration by that of the manifest
+	// manifests are the images, by index, whose ID is that of a manifest as yet.
+	manifests []int
 }
 
 // add takes a line of the script. containerd names an image by its tags and by
 // the digest of its configuration, all with one digest of the manifest.
 func (l *imageList) add(key, line string) {
 	f := strings.Fields(line)
+	if l.ids == nil {
+		l.ids = map[string]string{}
+	}
+	if key == "config" && len(f) == 2 { // DIGEST CONFIGURATION
+		l.ids[f[0]] = f[1]
+	}
 	if len(f) < 3 {
 		return
 	}
@@ -74,9 +82,6 @@ func (l *imageList) add(key, line string) {
 		if len(f) < 4 || f[1] == "REF" {
 			return
 		}
-		if l.ids == nil {
-			l.ids = map[string]string{}
-		}
 		if strings.HasPrefix(f[1], "sha256:") {
 			l.ids[f[3]] = f[1]
 			return
@@ -87,6 +92,7 @@ func (l *imageList) add(key, line string) {
 		}
 		if !strings.Contains(f[1], "@") {
 			l.images = append(l.images, &evidence.Image{Ref: f[1], ID: f[3], Runtime: runtime})
+			l.manifests = append(l.manifests, len(l.images)-1)
 		}
 	}
 }
@@ -104,10 +110,8 @@ func (l *imageList) tagged(runtime, ref, id string) {
 // all are the images, by name. One of containerd's whose configuration is not
 // told has no ID.
 func (l *imageList) all() []*evidence.Image {
-	for _, image := range l.images {
-		if strings.HasPrefix(image.Runtime, "containerd") && l.ids != nil {
-			image.ID = l.ids[image.ID]
-		}
+	for _, n := range l.manifests {
+		l.images[n].ID = l.ids[l.images[n].ID]
 	}
 	slices.SortStableFunc(l.images, func(a, b *evidence.Image) int { return strings.Compare(a.Ref, b.Ref) })
 	return l.images

@@ -103,7 +103,7 @@ func (m *machine) take(key, value string) {
 		m.folder(key, value)
 	case "kubelet", "runtime", "version", "complaint":
 		m.engine(key, value)
-	case "image", "ctr", "crictl":
+	case "image", "ctr", "crictl", "config":
 		m.images.add(key, value)
 	case "interface", "address", "route", "port":
 		m.network(key, value)

@@ -156,24 +156,28 @@ func TestCollectReadsANode(t *testing.T) {
 		"crictl": "exit 1",
 		"ctr": `case "$*" in
 			version) exit 0 ;;
+			*"content get sha256:abad"*) echo '{ "schemaVersion": 2, "config": { "mediaType": "x", "size": 1, "digest": "sha256:c0de" }, "layers": [{"digest": "sha256:1"}] }' ;;
+			*"content get"*) exit 1 ;;
 			*k8s.io*) cat <<'END'
 REF                                    TYPE                                                 DIGEST      SIZE     PLATFORMS   LABELS
-docker.io/crunchydata/antdb-ha:1a2b3c4 application/vnd.docker.distribution.manifest.v2+json sha256:man1 33.1 MiB linux/amd64 io.cri-containerd.image=managed
-docker.io/library/old:1                application/vnd.docker.distribution.manifest.v2+json sha256:man2 33.1 MiB linux/amd64 -
-sha256:conf1                           application/vnd.docker.distribution.manifest.v2+json sha256:man1 33.1 MiB linux/amd64 io.cri-containerd.image=managed
+docker.io/crunchydata/antdb-ha:1a2b3c4 application/vnd.docker.distribution.manifest.v2+json sha256:0001 33.1 MiB linux/amd64 io.cri-containerd.image=managed
+docker.io/library/fresh:1              application/vnd.docker.distribution.manifest.v2+json sha256:abad 33.1 MiB linux/amd64 -
+docker.io/library/old:1                application/vnd.docker.distribution.manifest.v2+json sha256:0002 33.1 MiB linux/amd64 -
+sha256:c0001                           application/vnd.docker.distribution.manifest.v2+json sha256:0001 33.1 MiB linux/amd64 io.cri-containerd.image=managed
 END
 			;;
 			*) cat <<'END'
 REF                          TYPE                                                 DIGEST      SIZE     PLATFORMS   LABELS
-docker.io/library/astray:1   application/vnd.docker.distribution.manifest.v2+json sha256:man3 33.1 MiB linux/amd64 -
+docker.io/library/astray:1   application/vnd.docker.distribution.manifest.v2+json sha256:0003 33.1 MiB linux/amd64 -
 END
 			;; esac`,
 	} {
 		write(t, bin+"/"+name, "#!/bin/sh\n"+script+"\n", 0o755)
 	}
 	c := collect(t, withPath{local.New(), bin + ":" + os.Getenv("PATH")}, Collect{Node: "node7"})
-	require.Equal(t, evidence.Image{Ref: "docker.io/crunchydata/antdb-ha:1a2b3c4", ID: "sha256:conf1", Runtime: "containerd"},
+	require.Equal(t, evidence.Image{Ref: "docker.io/crunchydata/antdb-ha:1a2b3c4", ID: "sha256:c0001", Runtime: "containerd"},
 		*fact[evidence.Image](c, "docker.io/crunchydata/antdb-ha:1a2b3c4"))
+	require.Equal(t, "sha256:c0de", fact[evidence.Image](c, "docker.io/library/fresh:1").ID)
 	require.Empty(t, fact[evidence.Image](c, "docker.io/library/old:1").ID, "not known")
 	require.Equal(t, "containerd, namespace default", fact[evidence.Image](c, "docker.io/library/astray:1").Runtime)
 	runtime := fact[evidence.Runtime](c, "containerd")
