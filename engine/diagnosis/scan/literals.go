@@ -3,7 +3,6 @@ package scan
 import (
 	"bytes"
 	"encoding/binary"
-	"math/bits"
 	"slices"
 )
 
@@ -24,8 +23,8 @@ type Literal struct {
 type Literals struct {
 	texts  []Literal
 	stride int
-	seen   [1 << (hashBits - 6)]uint64 // which hashes any group has
-	slot   []uint32                    // by hash: 1 + index into groups of its first, 0 for none
+	seen   [1 << hashBits]uint8 // whether any group has the hash
+	slot   []uint32             // by hash: 1 + index into groups of its first, 0 for none
 	groups []group
 	short  []int // texts of less than four bytes
 }
@@ -37,7 +36,7 @@ type group struct {
 }
 
 const (
-	hashBits = 16
+	hashBits = 15
 	// foldMask maps upper case onto lower case, and some other bytes onto each
 	// other, which is good enough for a filter.
 	foldMask = 0x20202020
@@ -67,14 +66,13 @@ func NewLiterals(texts []Literal) *Literals {
 		for at := range l.stride {
 			h := hash(binary.LittleEndian.Uint32([]byte(t.Text[at:])))
 			byHash[h] = append(byHash[h], group{text: n, at: at})
-			l.seen[h>>6] |= 1 << (h & 63)
+			l.seen[h] = 1
 		}
 	}
-	for word, set := range l.seen {
-		for ; set != 0; set &= set - 1 {
-			h := uint32(word<<6 + bits.TrailingZeros64(set))
+	for h, seen := range l.seen {
+		if seen != 0 {
 			l.slot[h] = uint32(len(l.groups) + 1)
-			l.groups = append(l.groups, byHash[h]...)
+			l.groups = append(l.groups, byHash[uint32(h)]...)
 			l.groups[len(l.groups)-1].last = true
 		}
 	}
@@ -90,25 +88,44 @@ func (l *Literals) Each(text []byte, found func(literal, at int)) {
 	if len(l.groups) == 0 {
 		return
 	}
-	stride := l.stride
 	i := 0
-	// Four samples at a time, so that there is one branch for all of them.
-	for ; i+3*stride+4 <= len(text); i += 4 * stride {
-		a := hash(binary.LittleEndian.Uint32(text[i:]))
-		b := hash(binary.LittleEndian.Uint32(text[i+stride:]))
-		c := hash(binary.LittleEndian.Uint32(text[i+2*stride:]))
-		d := hash(binary.LittleEndian.Uint32(text[i+3*stride:]))
-		if (l.seen[a>>6]>>(a&63)|l.seen[b>>6]>>(b&63)|l.seen[c>>6]>>(c&63)|l.seen[d>>6]>>(d&63))&1 == 0 {
-			continue
-		}
-		l.check(text, i, a, found)
-		l.check(text, i+stride, b, found)
-		l.check(text, i+2*stride, c, found)
-		l.check(text, i+3*stride, d, found)
+	if l.stride == 1 {
+		i = l.eachByte(text, found)
 	}
-	for ; i+4 <= len(text); i += stride {
+	// Four samples at a time, so that there is one branch for all of them.
+	for s := l.stride; i+3*s+4 <= len(text); i += 4 * s {
+		a := hash(binary.LittleEndian.Uint32(text[i:]))
+		b := hash(binary.LittleEndian.Uint32(text[i+s:]))
+		c := hash(binary.LittleEndian.Uint32(text[i+2*s:]))
+		d := hash(binary.LittleEndian.Uint32(text[i+3*s:]))
+		if l.seen[a] != 0 || l.seen[b] != 0 || l.seen[c] != 0 || l.seen[d] != 0 {
+			l.check(text, i, a, found)
+			l.check(text, i+s, b, found)
+			l.check(text, i+2*s, c, found)
+			l.check(text, i+3*s, d, found)
+		}
+	}
+	for ; i+4 <= len(text); i += l.stride {
 		l.check(text, i, hash(binary.LittleEndian.Uint32(text[i:])), found)
 	}
+}
+
+// eachByte looks up the groups at every byte, five for each load, and gives the
+// position of the first that it has not.
+func (l *Literals) eachByte(text []byte, found func(literal, at int)) int {
+	i := 0
+	for ; i+8 <= len(text); i += 5 {
+		eight := binary.LittleEndian.Uint64(text[i:])
+		a, b, c, d, e := hash(uint32(eight)), hash(uint32(eight>>8)), hash(uint32(eight>>16)), hash(uint32(eight>>24)), hash(uint32(eight>>32))
+		if l.seen[a] != 0 || l.seen[b] != 0 || l.seen[c] != 0 || l.seen[d] != 0 || l.seen[e] != 0 {
+			l.check(text, i, a, found)
+			l.check(text, i+1, b, found)
+			l.check(text, i+2, c, found)
+			l.check(text, i+3, d, found)
+			l.check(text, i+4, e, found)
+		}
+	}
+	return i
 }
 
 // check looks at the texts that have a group of hash h, for one that has it at

@@ -186,25 +186,24 @@ func (b *builder) end() {
 }
 
 // near reports whether the words around the key, which is at position at of
-// line, can be the phrase's. A line's end may be in the middle of a phrase.
-func (p *phrase) near(line []byte, at int) bool {
-	if key := &p.words[p.key]; !key.is(line[at : at+len(key.Text)]) {
-		return false
-	}
-	return p.after(line, at+len(p.words[p.key].Text)) && p.before(line, at)
+// text, can be the phrase's. The end of a line may be in the middle of a phrase,
+// and white space may be written as JSON does; then the expression must tell.
+func (p *phrase) near(text []byte, at int) bool {
+	key := &p.words[p.key]
+	return key.is(text[at:at+len(key.Text)]) && p.after(text, at+len(key.Text)) && p.before(text, at)
 }
 
-func (p *phrase) after(line []byte, i int) bool {
+func (p *phrase) after(text []byte, i int) bool {
 	for n := p.key + 1; n < len(p.words); n++ {
 		w := &p.words[n]
 		from := i
-		for i < len(line) && isSpace(line[i]) {
+		for i < len(text) && isSpace(text[i]) {
 			i++
 		}
-		if i == len(line) {
+		if i == len(text) || text[i] == '\n' || text[i] == '\\' {
 			return true
 		}
-		if w.apart && i == from || i+len(w.Text) > len(line) || !w.is(line[i:i+len(w.Text)]) {
+		if w.apart && i == from || i+len(w.Text) > len(text) || !w.is(text[i:i+len(w.Text)]) {
 			return false
 		}
 		i += len(w.Text)
@@ -212,17 +211,17 @@ func (p *phrase) after(line []byte, i int) bool {
 	return true
 }
 
-func (p *phrase) before(line []byte, i int) bool {
+func (p *phrase) before(text []byte, i int) bool {
 	for n := p.key - 1; n >= 0; n-- {
 		w := &p.words[n]
 		to := i
-		for i > 0 && isSpace(line[i-1]) {
+		for i > 0 && isSpace(text[i-1]) {
 			i--
 		}
-		if i == 0 {
+		if i == 0 || text[i-1] == '\n' || i > 1 && text[i-2] == '\\' {
 			return true
 		}
-		if p.words[n+1].apart && i == to || i < len(w.Text) || !w.is(line[i-len(w.Text):i]) {
+		if p.words[n+1].apart && i == to || i < len(w.Text) || !w.is(text[i-len(w.Text):i]) {
 			return false
 		}
 		i -= len(w.Text)
@@ -230,4 +229,5 @@ func (p *phrase) before(line []byte, i int) bool {
 	return true
 }
 
-func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
+// isSpace knows the white space within a line.
+func isSpace(c byte) bool { return c == ' ' || c != '\n' && '\t' <= c && c <= '\r' }

@@ -14,8 +14,6 @@ const (
 	pieceSize  = 64 << 10
 	overlap    = 4 << 10
 	pieceStep  = pieceSize - overlap
-
-	nearby = 4 << 10 // how far around a word its phrase is looked for
 )
 
 // scanner is one Scan.
@@ -125,10 +123,11 @@ type candidate struct {
 // look gives what may match between from and to to the expressions.
 func (sc *scanner) look(from, to int) {
 	var found []candidate
-	sc.literals.Each(sc.buf[from:to], func(literal, at int) {
+	text := sc.buf[from:to]
+	sc.literals.Each(text, func(literal, at int) {
 		for n := range sc.uses[literal] {
 			u := &sc.uses[literal][n]
-			if sc.near(u, from, from+at, to) {
+			if u.phrase.near(text, at) {
 				found = append(found, candidate{from + at, u})
 			}
 		}
@@ -144,21 +143,6 @@ func (sc *scanner) look(from, to int) {
 		sc.try(c.use.pattern, c.at)
 	}
 	sc.lookSlowly(from, to)
-}
-
-// near checks the words around a key, within its line. What Docker has put into
-// JSON is checked by the expression alone.
-func (sc *scanner) near(u *use, from, at, to int) bool {
-	if len(u.phrase.words) == 1 {
-		return u.phrase.near(sc.buf[at:to], 0)
-	}
-	from = max(from, at-nearby)
-	start := bytes.LastIndexByte(sc.buf[from:at], '\n') + 1 + from
-	end := sc.lineEnd(at, min(to, at+nearby))
-	if sc.buf[start] == '{' {
-		return true
-	}
-	return u.phrase.near(sc.buf[start:end], at-start)
 }
 
 // lineEnd is where the line at position at ends, with its line feed.
