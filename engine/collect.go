@@ -206,8 +206,11 @@ func (c *collection) unreached(ctx context.Context, t conn.Target, err error) {
 		c.rec.Gap(called(t), place, c.notReached())
 		return
 	}
-	if t.Kind == conn.SSH {
+	switch t.Kind {
+	case conn.SSH:
 		c.rec.Fact(t.Name, place, &evidence.Reach{Error: reason(err)})
+	case conn.Kubernetes:
+		c.rec.Fact(called(t), evidence.Place{}, &evidence.APIServer{Error: reason(err)})
 	}
 	c.rec.Gap(called(t), place, errors.New(reason(err)))
 }
