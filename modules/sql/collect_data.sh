@@ -4,7 +4,7 @@ LC_ALL=C; export LC_ALL
 say() { printf '%s\n' "$*"; }
 d=${1:-${PATRONI_POSTGRESQL_DATA_DIR:-$PGDATA}}
 if [ -z "$d" ]; then
-	for f in /pgdata/*/PG_VERSION; do [ -f "$f" ] && d=${f%/PG_VERSION}; done
+	for f in /pgdata/*/PG_VERSION; do [ -f "$f" ] && d=${f%/PG_VERSION} && break; done
 fi
 [ -n "$d" ] || { echo "neither PATRONI_POSTGRESQL_DATA_DIR nor PGDATA is set" >&2; exit 1; }
 d=${d%/}
