@@ -13,12 +13,9 @@ type entry struct {
 	stream string
 }
 
-// The shortest and longest lines that can be the first of two that were one. A
-// terminal has 80 columns or more, and breaks up to a word before its end.
-const (
-	shortestBroken = 40
-	longestBroken  = 32 << 10
-)
+// shortestBroken is the least length of a line that was broken. A terminal has
+// 80 columns or more, and breaks up to a word before its end.
+const shortestBroken = 40
 
 // unwrap takes the carriage return from a line, and one of these:
 //
@@ -65,8 +62,8 @@ func (e entry) stamp(now time.Time) time.Time {
 
 // wrapped reports whether b can be the rest of a: a is as long as a line that
 // was broken, and b begins nothing of its own.
-func wrapped(a, b entry) bool {
-	if len(a.text) < shortestBroken || len(a.text)+len(b.text) > longestBroken || len(b.text) == 0 || a.stream != b.stream {
+func (s sizes) wrapped(a, b entry) bool {
+	if len(a.text) < shortestBroken || len(a.text)+len(b.text) > s.broken || len(b.text) == 0 || a.stream != b.stream {
 		return false
 	}
 	return stampOf(b.text, time.Time{}).IsZero() && !beginsMessage(b.text)

@@ -12,20 +12,20 @@ import (
 )
 
 // oracle says what Scan should tell, by giving every line to every pattern.
-func oracle(patterns []Pattern, text []byte) []string {
+func oracle(s *Set, text []byte) []string {
 	var all []string
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	if len(lines[len(lines)-1]) == 0 {
 		lines = lines[:len(lines)-1]
 	}
-	for n, p := range patterns {
+	for n, p := range s.patterns {
 		matches := func(i int) ([]byte, bool) {
-			if len(lines[i]) <= pieceSize {
+			if len(lines[i]) <= s.sizes.piece {
 				e := unwrap(lines[i])
 				return e.text, p.Regexp.Match(e.text)
 			}
-			for from := 0; from < len(lines[i]); from += pieceStep {
-				if e := unwrap(lines[i][from:min(len(lines[i]), from+pieceSize)]); p.Regexp.Match(e.text) {
+			for from := 0; from < len(lines[i]); from += s.sizes.step() {
+				if e := unwrap(lines[i][from:min(len(lines[i]), from+s.sizes.piece)]); p.Regexp.Match(e.text) {
 					return e.text, true
 				}
 			}
@@ -36,11 +36,11 @@ func oracle(patterns []Pattern, text []byte) []string {
 				all = append(all, fmt.Sprintf("%d %d %.200q", n, i+1, text))
 				continue
 			}
-			if i+1 == len(lines) || len(lines[i])+len(lines[i+1]) > longestBroken {
+			if i+1 == len(lines) || len(lines[i])+len(lines[i+1]) > s.sizes.broken {
 				continue
 			}
 			a, b := unwrap(lines[i]), unwrap(lines[i+1])
-			if _, ok := matches(i + 1); ok || !wrapped(a, b) {
+			if _, ok := matches(i + 1); ok || !s.sizes.wrapped(a, b) {
 				continue
 			}
 			if joined := join(a, b); p.Regexp.Match(joined) {
@@ -66,19 +66,21 @@ var tokens = []string{
 }
 
 func FuzzScanFindsWhatEveryLineGivenToEveryPatternFinds(f *testing.F) {
-	f.Add([]byte{0, 26, 1, 26, 2, 26, 3, 26, 4, 32, 6, 26, 7, 29, 8}, uint32(0), false)
-	f.Add([]byte{44, 26, 0, 26, 1, 32, 2, 26, 3, 26, 4, 32}, uint32(windowSize-30), false)
-	f.Add([]byte{6, 26, 7, 29, 8, 32, 11}, uint32(pieceSize-7), true)
-	f.Add([]byte{6, 26, 7, 29, 8, 32, 11}, uint32(windowSize-7), true)
-	f.Add([]byte{42, 14, 28, 0, 43, 32, 46, 46, 6, 32, 7, 26, 8}, uint32(3), false)
+	small := sizes{window: 4 << 10, piece: 512, overlap: 128, broken: 256}
+	f.Add([]byte{0, 26, 1, 26, 2, 26, 3, 26, 4, 32, 6, 26, 7, 29, 8}, uint16(0), false)
+	f.Add([]byte{44, 26, 0, 26, 1, 32, 2, 26, 3, 26, 4, 32}, uint16(small.window-30), false)
+	f.Add([]byte{6, 26, 7, 29, 8, 32, 11}, uint16(small.piece-7), true)
+	f.Add([]byte{6, 26, 7, 29, 8, 32, 11}, uint16(small.window-7), true)
+	f.Add([]byte{42, 14, 28, 0, 43, 32, 46, 46, 6, 32, 7, 26, 8}, uint16(3), false)
 	s := set(fuzzed...)
-	f.Fuzz(func(t *testing.T, script []byte, before uint32, oneLine bool) {
+	s.sizes = small
+	f.Fuzz(func(t *testing.T, script []byte, before uint16, oneLine bool) {
 		var text bytes.Buffer
 		filler := "this is quiet\n"
 		if oneLine {
 			filler = "this is quiet "
 		}
-		before %= 3 * windowSize
+		before %= 3 * uint16(small.window)
 		text.WriteString(strings.Repeat(filler, int(before)/len(filler)+1)[:before])
 		for _, b := range script {
 			text.WriteString(tokens[int(b)%len(tokens)])
@@ -110,7 +112,7 @@ func compare(t *testing.T, s *Set, text []byte) {
 	require.NoError(t, err)
 	require.EqualValues(t, len(text), stats.Bytes)
 	slices.Sort(got)
-	require.Equal(t, oracle(s.patterns, text), got)
+	require.Equal(t, oracle(s, text), got)
 	lines := bytes.Count(text, []byte("\n"))
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		lines++

@@ -61,6 +61,7 @@ type Set struct {
 	uses     [][]use // by literal
 	slow     []int
 	unsorted bool // some literals are not found in order
+	sizes    sizes
 }
 
 // use is a phrase of a pattern that has the literal for its key.
@@ -71,7 +72,7 @@ type use struct {
 
 // New prepares a search.
 func New(patterns []Pattern) *Set {
-	s := &Set{patterns: patterns, names: make([][]string, len(patterns))}
+	s := &Set{patterns: patterns, sizes: usual, names: make([][]string, len(patterns))}
 	var literals []Literal
 	known := map[Literal]int{}
 	for n, p := range patterns {

@@ -112,8 +112,8 @@ func TestOddTextDoesNoHarm(t *testing.T) {
 
 func TestVeryLongLinesAreSearchedInPieces(t *testing.T) {
 	s := set(`disk\s+full`)
-	for _, before := range []int{0, pieceStep - 4, pieceSize - 4, windowSize - 5, 3*windowSize + 17} {
-		for _, after := range []int{0, 100, 2 * windowSize} {
+	for _, before := range []int{0, usual.step() - 4, usual.piece - 4, usual.window - 5, 3*usual.window + 17} {
+		for _, after := range []int{0, 100, 2 * usual.window} {
 			long := strings.Repeat("x", before) + " disk full " + strings.Repeat("y", after)
 			hits := told(t, s, strings.NewReader("a\n"+long+"\nb\ndisk full\n"))
 			require.Len(t, hits, 2, "%d %d", before, after)

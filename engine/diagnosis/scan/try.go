@@ -8,7 +8,7 @@ func (sc *scanner) try(pattern, at int) {
 	if sc.matched[pattern] == sc.line {
 		return
 	}
-	if sc.inside && sc.start == sc.from || sc.end-sc.start > pieceSize {
+	if sc.inside && sc.start == sc.from || sc.end-sc.start > sc.sizes.piece {
 		sc.tryPieces(pattern, at)
 		return
 	}
@@ -30,13 +30,13 @@ func (sc *scanner) try(pattern, at int) {
 
 // tryPieces gives the pieces that hold position at to a pattern.
 func (sc *scanner) tryPieces(pattern, at int) {
-	first := max(0, (at-sc.start-pieceSize)/pieceStep)
-	for n := first; n*pieceStep <= at-sc.start; n++ {
-		from := sc.start + n*pieceStep
-		if sc.more && from+pieceSize > sc.end {
+	first := max(0, (at-sc.start-sc.sizes.piece)/sc.sizes.step())
+	for n := first; n*sc.sizes.step() <= at-sc.start; n++ {
+		from := sc.start + n*sc.sizes.step()
+		if sc.more && from+sc.sizes.piece > sc.end {
 			return // the piece is in the next window
 		}
-		to := min(sc.end, from+pieceSize)
+		to := min(sc.end, from+sc.sizes.piece)
 		if at < to && sc.give(pattern, unwrap(sc.buf[from:to]), sc.line) {
 			return
 		}
@@ -56,7 +56,7 @@ func (sc *scanner) give(pattern int, e entry, number int) bool {
 
 // pair gives two lines that may have been one to a pattern that matches neither.
 func (sc *scanner) pair(pattern int, a, b entry, number int) {
-	if sc.paired[pattern] == number || !wrapped(a, b) {
+	if sc.paired[pattern] == number || !sc.sizes.wrapped(a, b) {
 		return
 	}
 	sc.paired[pattern] = number
@@ -86,7 +86,7 @@ func (sc *scanner) lineBefore() (entry, bool) {
 	if sc.start <= sc.prev {
 		return entry{}, false
 	}
-	from := max(sc.prev, sc.start-longestBroken)
+	from := max(sc.prev, sc.start-sc.sizes.broken)
 	start := bytes.LastIndexByte(sc.buf[from:sc.start-1], '\n') + 1 + from
 	if start == from && from > sc.prev {
 		return entry{}, false
@@ -99,7 +99,7 @@ func (sc *scanner) lineAfter() (entry, bool) {
 	if sc.end >= len(sc.buf) {
 		return entry{}, false
 	}
-	end := sc.lineEnd(sc.end, min(len(sc.buf), sc.end+longestBroken))
+	end := sc.lineEnd(sc.end, min(len(sc.buf), sc.end+sc.sizes.broken))
 	if sc.buf[end-1] != '\n' && end < len(sc.buf) {
 		return entry{}, false
 	}

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// Sizes of the window on the text, and of the pieces of very long lines.
-const (
-	windowSize = 512 << 10
-	pieceSize  = 64 << 10
-	overlap    = 4 << 10
-	pieceStep  = pieceSize - overlap
-)
+// sizes are of the window on the text, of the pieces of very long lines, and of
+// the longest two lines that can have been one.
+type sizes struct{ window, piece, overlap, broken int }
+
+var usual = sizes{window: 512 << 10, piece: 64 << 10, overlap: 4 << 10, broken: 32 << 10}
+
+func (s sizes) step() int { return s.piece - s.overlap }
 
 // scanner is one Scan.
 type scanner struct {
@@ -42,7 +42,7 @@ type scanner struct {
 
 // run moves the window over the text.
 func (sc *scanner) run(r io.Reader) error {
-	sc.buf = make([]byte, 0, windowSize)
+	sc.buf = make([]byte, 0, sc.sizes.window)
 	for {
 		n, err := r.Read(sc.buf[len(sc.buf):cap(sc.buf)])
 		sc.buf = sc.buf[:len(sc.buf)+n]
@@ -71,7 +71,7 @@ func (sc *scanner) advance() {
 		end = before
 	}
 	if end <= sc.from { // one line fills the window
-		pieces := (len(sc.buf) - sc.from - pieceSize) / pieceStep
+		pieces := (len(sc.buf) - sc.from - sc.sizes.overlap) / sc.sizes.step()
 		sc.searchPieces(pieces)
 		end = sc.from
 	} else {
@@ -80,7 +80,7 @@ func (sc *scanner) advance() {
 	keep := end
 	if !sc.inside {
 		keep = bytes.LastIndexByte(sc.buf[:end-1], '\n') + 1
-		if end-keep > longestBroken {
+		if end-keep > sc.sizes.broken {
 			keep = end
 		}
 	}
@@ -92,12 +92,12 @@ func (sc *scanner) advance() {
 // searchPieces searches that many pieces of a line that does not end in the
 // window, and leaves from at the beginning of the next piece.
 func (sc *scanner) searchPieces(pieces int) {
-	to := sc.from + pieces*pieceStep + overlap
+	to := sc.from + pieces*sc.sizes.step() + sc.sizes.overlap
 	sc.start, sc.end, sc.line = sc.from, to, sc.number+1
 	sc.inside, sc.more = true, true
 	sc.look(sc.from, to)
 	sc.more = false
-	sc.from += pieces * pieceStep
+	sc.from += pieces * sc.sizes.step()
 }
 
 // search searches the lines before end.
@@ -172,7 +172,7 @@ func (sc *scanner) lookSlowly(from, to int) {
 	for at := from; at < to && !sc.over; at = sc.end {
 		sc.move(at, to)
 		for _, p := range sc.slow {
-			for piece := sc.start; piece < sc.end; piece += pieceStep {
+			for piece := sc.start; piece < sc.end; piece += sc.sizes.step() {
 				sc.try(p, piece)
 			}
 		}
