@@ -368,3 +368,32 @@ func TestTheLookEndsWithItsTime(t *testing.T) {
 	m = collectingIn(t, over, c, &Collect{})
 	require.Len(t, m.Gaps(), 1, m.Gaps())
 }
+
+// What servers before 1.14 do not have is no gap.
+func TestAnOldServerIsCollected(t *testing.T) {
+	old := kubetest.StartOld(t, "1.13")
+	c := old.Cluster(t)
+	_, _, err := applying(t, c, "apiVersion: v1\nkind: Pod\nmetadata: {name: antdb-0, labels: {pg-cluster: antdb}}\nspec: {containers: [{name: database, image: x}]}\n").Apply()
+	require.NoError(t, err)
+	m := collecting(t, c, &Collect{})
+	require.Empty(t, m.Gaps())
+	require.Equal(t, "x", fact[evidence.Container](t, m, "database").Image)
+}
+
+// Without a word on where, the namespaces are found by what is in them.
+func TestNamespacesOfClustersAreFound(t *testing.T) {
+	server := kubetest.Start(t)
+	own := server.Cluster(t)
+	brokenSite(t, own)
+	elsewhere := server.ClusterIn(t, "default")
+	env := moduletest.Env(t, elsewhere)
+	env.Target = conn.Target{Kind: conn.Kubernetes, Name: "lab", Config: "lab"}
+	m := evidence.NewMemory(time.Now(), 0)
+	require.NoError(t, (&Collect{}).Collect(t.Context(), env, m))
+	found := false
+	for f, err := range m.Facts() {
+		require.NoError(t, err)
+		found = found || f.Kind == "k8s.pod" && f.Place.Namespace == own.Namespace()
+	}
+	require.True(t, found)
+}

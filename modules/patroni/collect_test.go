@@ -58,7 +58,7 @@ func TestAClusterIsCollectedWithItsMembersAndHistory(t *testing.T) {
 	}
 	p.keep("hippo-config", hippo, map[string]string{"initialize": "7711121326432919651", "config": `{"ttl": 20, "pause": true, "postgresql": {}}`,
 		"history": `[[1,50332848,"no recovery target specified","` + stamp(30*time.Hour) + `","a"],[2,67109024,"no recovery target specified","` + stamp(2*time.Hour) + `","b"],[3,1,"old"]]`})
-	p.keep("hippo-leader", hippo, map[string]string{"leader": p.lock, "renewTime": stamp(40 * time.Second), "ttl": "20"})
+	p.keep("hippo-leader", hippo, map[string]string{"leader": p.lock, "renewTime": stamp(time.Hour), "ttl": "20"})
 	p.keep("hippo-pgha-default-config", hippo, nil) // PGO's own
 	p.keep("gone-config", "gone", map[string]string{"initialize": "1"})
 	p.members[1].pending, p.members[1].lag = true, 4096
@@ -66,7 +66,7 @@ func TestAClusterIsCollectedWithItsMembersAndHistory(t *testing.T) {
 
 	c, place := seen[evidence.Patroni](t, m, hippo)
 	require.Equal(t, evidence.Place{Namespace: p.kube.Namespace(), Cluster: hippo}, place)
-	require.InDelta(t, 40, c.LeaderAge, 10)
+	require.InDelta(t, 10, c.LeaderAge, 20, "a leader whose clock is an hour behind has renewed its lock just now")
 	c.LeaderAge = 0
 	require.Equal(t, evidence.Patroni{Leader: p.lock, Initialize: "7711121326432919651", Paused: true, TTL: 20, LoopWait: 10, RetryTimeout: 10, Timeline: 1, Failovers: 1, MaxLag: 1 << 20}, *c)
 
@@ -86,6 +86,15 @@ func TestAClusterIsCollectedWithItsMembersAndHistory(t *testing.T) {
 		require.False(t, f.Kind == "patroni.cluster" && f.Name == "gone", "what is left of a cluster is none")
 	}
 	require.Empty(t, m.Gaps())
+}
+
+func TestWhereTheServerMakesNoNoteTheLeadersOwnCounts(t *testing.T) {
+	at := time.Now().Add(-40 * time.Second).UTC().Truncate(time.Microsecond)
+	for _, text := range []string{at.Format("2006-01-02T15:04:05.000000+00:00"), at.Format("2006-01-02T15:04:05.000000")} {
+		s := &scoped{objects: []object{{purpose: "leader", meta: metav1.ObjectMeta{Annotations: map[string]string{"renewTime": text}}}}}
+		require.Equal(t, at, s.renewed().UTC())
+	}
+	require.Zero(t, (&scoped{}).renewed())
 }
 
 func TestMembersThatDoNotAnswerAreFactsWithTheirErrors(t *testing.T) {

@@ -125,6 +125,9 @@ func (g *gatherer) addPods(l *corev1.PodList, err error) error {
 	}
 	for i := range l.Items {
 		p := &l.Items[i]
+		if p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded {
+			continue // a record of one that was evicted
+		}
 		s := g.scoped(p.Namespace, firstOf(p.Labels[clusterLabel4], p.Labels[clusterLabel5]))
 		s.pods = append(s.pods, *p)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -84,7 +85,7 @@ func (g *gatherer) agreed(s *scoped, turns []rest.Turn) *evidence.Patroni {
 		}
 	}
 	fact.Paused = config.IsPause
-	if at, err := stamp(s.annotation("renewTime")); err == nil {
+	if at := s.renewed(); !at.IsZero() {
 		fact.LeaderAge = g.age(at)
 	}
 	for _, turn := range turns {
@@ -93,6 +94,27 @@ func (g *gatherer) agreed(s *scoped, turns []rest.Turn) *evidence.Patroni {
 		}
 	}
 	return fact
+}
+
+// renewed is when the leader last wrote its lock. What it wrote itself is by the
+// clock of its node, which may be wrong; the API server's note of it, which
+// servers before 1.18 do not make, is by the server's.
+func (s *scoped) renewed() time.Time {
+	var last time.Time
+	for _, o := range s.objects {
+		if o.purpose != "leader" {
+			continue
+		}
+		for _, f := range o.meta.ManagedFields {
+			if f.Time != nil && f.FieldsV1 != nil && strings.Contains(string(f.FieldsV1.Raw), `"f:renewTime"`) && f.Time.After(last) {
+				last = f.Time.Time
+			}
+		}
+	}
+	if last.IsZero() {
+		last, _ = stamp(s.annotation("renewTime")) // zero where there is none
+	}
+	return last
 }
 
 // stamp reads a time as Patroni writes it, with or without a zone.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -69,7 +70,7 @@ func (g *gatherer) pods(ctx context.Context) error {
 // holding counts the pods with a label, in a namespace.
 func (g *gatherer) holding(namespace, label, value string) (n int64) {
 	for i := range g.databases {
-		if p := &g.databases[i]; p.Namespace == namespace && p.Labels[label] == value {
+		if p := &g.databases[i]; p.Namespace == namespace && p.Labels[label] == value && p.Status.Phase != corev1.PodFailed {
 			n++
 		}
 	}
