@@ -20,7 +20,7 @@ import (
 func TestCollectLooksIntoPods(t *testing.T) {
 	cluster := kubetest.Lab(t)
 	pods := cluster.Clientset().CoreV1().Pods(cluster.Namespace())
-	for _, name := range []string{"first", "second"} {
+	for _, name := range []string{"first", "second", "third"} {
 		kubetest.LabPod(t, cluster, name, "database")
 		_, err := pods.Patch(t.Context(), name, apitypes.MergePatchType, []byte(`{"metadata":{"labels":{"pg-cluster":"antdb","pgo-pg-database":"true"}}}`), metav1.PatchOptions{})
 		require.NoError(t, err)
@@ -38,6 +38,7 @@ as() { runuser -u postgres -- "$@"; }
 as "$bin/initdb" -D /pgdata/antdb -U root -E UTF8 --locale=C --no-sync >/dev/null
 as "$bin/pg_ctl" -w -D /pgdata/antdb -o "-c unix_socket_directories=/var/run/postgresql -c fsync=off -c logging_collector=on" start >/dev/null`)
 	run("second", `mkdir -p /pgdata/antdb /pgdata/antdb_2026-11-23-05-52-03; echo 11 >/pgdata/antdb/PG_VERSION; touch /pgdata/antdb.initializing; chmod 755 /pgdata/antdb`)
+	run("third", `mkdir -p /pgdata/antdb_2026-11-23-05-52-03`)
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -60,6 +61,9 @@ as "$bin/pg_ctl" -w -D /pgdata/antdb -o "-c unix_socket_directories=/var/run/pos
 	require.Equal(t, []string{"11", "755"}, []string{folders["second"].Major, folders["second"].Mode})
 	require.Equal(t, []string{"/pgdata/antdb_2026-11-23-05-52-03"}, folders["second"].Copies)
 	require.Equal(t, []string{"/pgdata/antdb.initializing"}, folders["second"].Guards)
+	require.Equal(t, []string{"/pgdata", ""}, []string{folders["third"].Path, folders["third"].Mode}, "nothing but the volume")
+	require.Equal(t, []string{"/pgdata/antdb_2026-11-23-05-52-03"}, folders["third"].Copies)
+	require.Greater(t, folders["third"].Free, int64(0))
 	for log := range c.Logs() {
 		require.Equal(t, "first", log.Place.Pod)
 		r, err := log.Open()
