@@ -145,6 +145,9 @@ func inPods(ctx context.Context, k *kube.Cluster, pods []corev1.Pod, label strin
 			Container: repositoryContainer(pod), Node: pod.Spec.NodeName}}
 		var err error
 		if r.run, err = k.Container(ctx, pod.Namespace, pod.Name, r.place.Container); err != nil {
+			if gone := (*conn.Unreachable)(nil); errors.As(err, &gone) {
+				err = gone.Err // the place is said beside it
+			}
 			rec.Gap("its backup repository", r.place, err)
 			continue
 		}
