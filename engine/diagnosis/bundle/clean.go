@@ -114,8 +114,9 @@ func (c cleaner) find(text []byte) []span {
 		spans = append(spans, span{s.From, s.From, s.To, "known"})
 	}
 	reached := map[[2]int]bool{} // rule and window
-	ready.literals.Each(text, func(literal, at int) {
-		for _, user := range ready.users[literal] {
+	prepared := ready()
+	prepared.literals.Each(text, func(literal, at int) {
+		for _, user := range prepared.users[literal] {
 			switch user {
 			case keyRule:
 				spans = append(spans, privateKeyAt(text, at)...)

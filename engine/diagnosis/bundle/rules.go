@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/adbsql/antdbctl/engine/diagnosis/scan"
 )
@@ -12,7 +13,7 @@ import (
 // rule knows one way in which text carries a secret that nobody has named.
 type rule struct {
 	kind     string
-	triggers []string // one of which must be there, in any case
+	triggers []string // one of which must be there, in any case (as written, when it is of three bytes)
 	// re is matched against the line of a trigger and, with lines, those after
 	// it. What its groups hold is hidden, or all of it without groups.
 	re    *regexp.Regexp
@@ -40,19 +41,20 @@ var rules = []rule{
 	{kind: "option", triggers: nameTriggers, re: regexp.MustCompile(`(?i)--[\w-]*` + secretName + `[ =]` + value), keep: option},
 	{kind: "sql", triggers: []string{"password"}, lines: 1, re: regexp.MustCompile(`(?i)\bpassword\s+(?:E|U&)?'((?:[^']|'')*)(?:'|$)`)},
 	{kind: "chinese", triggers: []string{"密码", "口令"}, re: regexp.MustCompile(`(?:密码|口令)\s*[=:：为]\s*["'“]?([^\s"'”，。,]+)`), keep: inChinese},
-	{kind: "header", triggers: []string{"authorization"}, re: regexp.MustCompile(`(?i)authorization\\*["']?\s*[:=]\s*\[?\\*["']?(?:(?:basic|bearer|digest|negotiate|token)\s+)?([^\s"',\]\\]+)`)},
+	{kind: "header", triggers: []string{"authorization"}, re: regexp.MustCompile(`(?i)authorization\\*["']?\s*[:=]\s*\[?\\*["']?(?:basic|bearer|digest|negotiate|token)\s+([^\s"',\]\\]+)`)},
+	{kind: "header", triggers: []string{"authorization"}, re: regexp.MustCompile(`(?i)authorization\\*["']?\s*[:=]\s*\[?\\*["']?([^\s"',\]\\]+)`), keep: isWord},
 	{kind: "header", triggers: []string{"bearer"}, re: regexp.MustCompile(`(?i)\bbearer\s+([A-Za-z0-9._~+/=-]{12,})`), keep: isWord},
 	{kind: "header", triggers: []string{"basic "}, re: regexp.MustCompile(`(?i)\bbasic\s+([A-Za-z0-9+/=_-]{6,})`), keep: noCredentials},
 	{kind: "header", triggers: []string{"cookie:"}, re: regexp.MustCompile(`(?i)\b(?:set-)?cookie:\s*([^\r\n]+)`)},
 	{kind: "option", triggers: []string{"curl"}, re: regexp.MustCompile(`\bcurl\b[^\n]*?\s(?:-u|--user)[ =]?["']?[^\s:"']+:([^\s"']+)`)},
-	{kind: "jwt", triggers: []string{"eyj"}, re: regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?`)},
+	{kind: "jwt", triggers: []string{"eyJ"}, re: regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?`)},
 	{kind: "verifier", triggers: []string{"scram-sha-"}, re: regexp.MustCompile(`(?i)SCRAM-SHA-\d+\$\d+:([A-Za-z0-9+/=$:]+)`)},
 	{kind: "verifier", triggers: []string{"md5"}, re: regexp.MustCompile(`(?i)\bmd5[0-9a-f]{32}\b`)},
 	{kind: "cloud key", triggers: []string{"akia", "asia"}, re: regexp.MustCompile(`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`)},
 	{kind: "age key", triggers: []string{"age-secret-key-"}, re: regexp.MustCompile(`(?i)AGE-SECRET-KEY-1[0-9A-Z]{8,}`)},
 	{kind: "private key", triggers: []string{"ls0tls1crudjti"}, re: regexp.MustCompile(`LS0tLS1CRUdJTi[A-Za-z0-9+/=_-]+`), keep: noPrivateKey},
 	{kind: "passfile", triggers: []string{":5432:", ":*:"}, re: regexp.MustCompile(`(?m)(?:^|\s)[\w.*-]+:(?:5432|\*):[\w*-]+:[\w*-]+:([^\s]+)`)},
-	{kind: "secret", triggers: []string{`"secret"`, `"secret\"`}, re: regexp.MustCompile(`\\?"(?:data|stringData)\\?":\s*\{([^{}]+)\}`)},
+	{kind: "secret", triggers: []string{`:"secret"`, `: "secret"`, `:\"secret\"`}, re: regexp.MustCompile(`\\?"(?:data|stringData)\\?":\s*\{([^{}]+)\}`)},
 }
 
 // triggers of all rules, and of what is found by code.
@@ -72,9 +74,7 @@ const (
 	secretRule = -2
 )
 
-var ready = prepare()
-
-func prepare() prepared {
+var ready = sync.OnceValue(func() prepared {
 	var p prepared
 	var literals []scan.Literal
 	known := map[string]int{}
@@ -83,7 +83,7 @@ func prepare() prepared {
 		if !ok {
 			at = len(literals)
 			known[trigger] = at
-			literals = append(literals, scan.Literal{Text: trigger, Fold: true})
+			literals = append(literals, scan.Literal{Text: trigger, Fold: len(trigger) > 3})
 			p.users = append(p.users, nil)
 		}
 		p.users[at] = append(p.users[at], user)
@@ -97,7 +97,7 @@ func prepare() prepared {
 	add(secretKind, secretRule)
 	p.literals = scan.NewLiterals(literals)
 	return p
-}
+})
 
 // harmless knows values that tell no secret: switches, paths, and what has been
 // hidden already.
