@@ -32,7 +32,8 @@ import (
 //   - of a run: what belongs to a step that failed.
 //
 // Where the facts that would tell are missing altogether, the last window
-// counts: better a finding too many than blindness.
+// counts, unless Patroni or the server itself says that it does its work: better
+// a finding too many than blindness.
 type gate struct {
 	open  bool
 	from  time.Time // the first that counts; zero for all
@@ -100,6 +101,8 @@ func (h *health) containerGate(at evidence.Place) gate {
 		return h.nodeGate(at, evidence.ServerLog)
 	case p == nil && h.seen["k8s.pod"]:
 		return gate{} // it is gone
+	case p == nil && h.vouched[key{at.Namespace, at.Pod}] && !h.podAiling[key{at.Namespace, at.Pod}]:
+		return gate{}
 	case p == nil:
 		return h.window(1)
 	}

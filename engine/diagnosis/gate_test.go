@@ -61,6 +61,29 @@ func TestALineOfAPodThatIsGoneIsHistory(t *testing.T) {
 	require.False(t, said(newSite(t).pod("db-1", "node1", false).log(evidence.ContainerLog, gone, "boom"), `"container"`))
 	require.True(t, said(newSite(t).log(evidence.ContainerLog, gone, "boom"), `"container"`), "nobody could ask for pods")
 	require.False(t, said(newSite(t).log(evidence.ContainerLog, gone, at(5*time.Hour)+"boom"), `"container"`))
+	require.False(t, said(newSite(t).log(evidence.ContainerLog, gone, "boom").fact("db-0", gone, &evidence.Member{State: "running"}), `"container"`), "Patroni could be asked")
+}
+
+func TestWhatIsNoPartOfADatabaseOpensNoOtherLogs(t *testing.T) {
+	operator := evidence.Place{Namespace: "pgo", Pod: "operator-1", Container: "operator"}
+	shop := func(role string) *site {
+		return newSite(t).fact("shop", evidence.Place{Namespace: "shop", Pod: "shop", Node: "node1"}, &evidence.Pod{Phase: "Running", Role: role, Deleting: -1}).
+			log(evidence.OperatorLog, operator, at(time.Minute)+"boom").log(evidence.KubeletLog, evidence.Place{Node: "node1"}, at(time.Minute)+"boom")
+	}
+	require.False(t, said(shop("other"), `"operator", "kubelet"`))
+	require.True(t, said(shop("system"), `"operator"`))
+}
+
+func TestAnEvictedPodThatWasReplacedIsHistory(t *testing.T) {
+	evicted := func() *site {
+		return newSite(t).fact("db-0", evidence.Place{Namespace: "ns", Cluster: "c", Pod: "db-0"}, &evidence.Pod{Phase: "Failed", Owner: "ReplicaSet/db", Deleting: -1}).
+			container("db-0", "boom")
+	}
+	require.True(t, said(evicted(), `"container"`))
+	next := evicted().pod("db-1", "node1", true)
+	next.facts[1].Data.(*evidence.Pod).Owner = "ReplicaSet/db"
+	require.False(t, said(next, `"container"`))
+	require.False(t, said(evicted().fact("db", evidence.Place{Namespace: "ns"}, &evidence.Workload{Type: "ReplicaSet", Wants: 1, Has: 1, Ready: 1, Age: 99}), `"container"`))
 }
 
 func TestAReadyMemberThatDoesNotDoItsWorkCounts(t *testing.T) {

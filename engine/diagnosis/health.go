@@ -24,6 +24,7 @@ type health struct {
 	steps     []step
 
 	podAiling     map[key]bool    // ready or not, some fact says that it does not do its work
+	vouched       map[key]bool    // some fact says that the server in it does its work
 	databases     map[key]bool    // clusters whose database, as a whole, does not do its work
 	clusterAiling map[key]bool    // something of it is not well
 	nodeAiling    map[string]bool // something on it is not well
@@ -68,7 +69,7 @@ func examine(facts []evidence.Fact, taken time.Time, since time.Duration) *healt
 	h := &health{taken: taken, since: since,
 		pods: map[key]*pod{}, byName: map[string][]*pod{}, jobs: map[key]*job{}, claims: map[key]evidence.Place{}, bound: map[key]bool{},
 		volumes: map[string]bool{}, workloads: map[key]*workload{}, nodes: map[string]bool{},
-		podAiling: map[key]bool{}, databases: map[key]bool{}, clusterAiling: map[key]bool{}, nodeAiling: map[string]bool{}, seen: map[string]bool{}}
+		podAiling: map[key]bool{}, vouched: map[key]bool{}, databases: map[key]bool{}, clusterAiling: map[key]bool{}, nodeAiling: map[string]bool{}, seen: map[string]bool{}}
 	for _, f := range facts {
 		h.seen[f.Kind] = true
 		h.index(f)
@@ -78,6 +79,10 @@ func examine(facts []evidence.Fact, taken time.Time, since time.Duration) *healt
 	}
 	for _, p := range h.pods {
 		if h.podUnwell(p) {
+			if p.Role == "other" && p.place.Cluster == "" { // another application
+				h.podAiling[key{p.place.Namespace, p.name}] = true
+				continue
+			}
 			h.ails(p.place)
 			h.operator = h.operator || p.Role == "operator"
 		}
@@ -176,8 +181,6 @@ func (h *health) judge(f evidence.Fact) {
 		bad = x.Percent >= full || len(x.Guards) > 0
 	case *evidence.Stanza:
 		bad = x.Code != 0
-	case *evidence.Task:
-		bad = !x.ClusterExists
 	case *evidence.Cluster:
 		bad = !x.Shutdown && x.Pods == 0 && x.Age > starting
 	case *evidence.Replica:
@@ -208,6 +211,9 @@ func (h *health) judge(f evidence.Fact) {
 		bad = x.Database && x.Ready == 0
 	}
 	if !bad {
+		if asks := f.Kind == "patroni.member" || f.Kind == "pg.server"; asks && place.Pod != "" {
+			h.vouched[key{place.Namespace, place.Pod}] = true
+		}
 		return
 	}
 	h.ails(place)
@@ -259,13 +265,25 @@ func (h *health) podUnwell(p *pod) bool {
 			return h.jobUnwell(at) || p.Phase == "Pending" && p.Age > starting
 		}
 	case p.Phase == "Failed":
-		w := h.workloads[key{p.place.Namespace, p.Owner}]
-		return w == nil || h.workloadUnwell(w) // else another one has taken its place
+		return !h.replaced(p)
 	}
 	fresh := p.Age > 0 && p.Age < starting
 	return !fresh || anyContainer(p, func(c *evidence.Container) bool {
 		return c.Restarts > 0 || c.State == "terminated" && !(c.Init && c.ExitCode == 0) || c.State == "waiting" && !slices.Contains(onItsWay, c.Reason)
 	})
+}
+
+// replaced says whether another pod has taken the place of one that has failed.
+func (h *health) replaced(p *pod) bool {
+	if w := h.workloads[key{p.place.Namespace, p.Owner}]; w != nil {
+		return !h.workloadUnwell(w)
+	}
+	for _, other := range h.pods {
+		if p.Owner != "" && other.Owner == p.Owner && other.place.Namespace == p.place.Namespace && other.Ready {
+			return true
+		}
+	}
+	return false
 }
 
 // onItsWay are reasons for waiting that come by themselves and go so.
