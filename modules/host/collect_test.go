@@ -25,6 +25,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/conntest"
 	"github.com/adbsql/antdbctl/engine/conn/local"
 	"github.com/adbsql/antdbctl/engine/diagnosis/evidence"
 	"github.com/adbsql/antdbctl/engine/module"
@@ -367,4 +368,20 @@ func TestCollectAsksTheJournalForItsEndAlone(t *testing.T) {
 	require.Contains(t, logs[evidence.KubeletLog], "-n 50")
 	require.Contains(t, logs[evidence.RuntimeLog], "-u ")
 	require.NotContains(t, c.gaps(), "the log of")
+}
+
+func TestCollectEndsWithItsTimeOnAMachineThatHangs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs sshd")
+	}
+	server := conntest.StartSSH(t, conntest.SSHOptions{})
+	h := dial(t, server.Target(""), server.Settings)
+	server.Freeze()
+	defer server.Thaw()
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	m := evidence.NewMemory(time.Now(), 1<<20)
+	require.Error(t, new(Collect).Collect(ctx, nodeEnv(t, h), m))
+	require.Less(t, time.Since(begin), 10*time.Second, "the connection's own patience is longer")
 }
