@@ -20,7 +20,7 @@ finding "G-62" {
   # What a server that cannot start says.
   line "stopped" {
     in       = ["container", "server"]
-    match    = "requested timeline (?P<timeline>\\d+) is not a child of this server's history|所要求的时间线(?P<timeline_zh>\\d+)不在服务器的历史时间线里|new timeline \\d+ forked off current database system timeline \\d+ before current recovery point|在当前恢复点\\S+之前, 新的时间点\\d+脱离了"
+    match    = "requested timeline \\d+ does not contain minimum recovery point|所要求的时间线\\d+不包含最小恢复点|requested timeline (?P<timeline>\\d+) is not a child of this server's history|所要求的时间线(?P<timeline_zh>\\d+)不在服务器的历史时间线里|new timeline \\d+ forked off current database system timeline \\d+ before current recovery point|在当前恢复点\\S+之前, 新的时间点\\d+脱离了"
     strength = "strong"
   }
 
@@ -53,6 +53,38 @@ finding "G-62" {
   fix {
     runbook = "fixes/reinitialize.hcl"
     vars    = { cluster = try(behind.place.cluster, stopped.place.cluster), namespace = try(behind.place.namespace, stopped.place.namespace), member = try(behind.name, stopped.place.pod) }
+  }
+}
+
+finding "B-26" {
+  title    = { en = "The archive has a timeline that the primary never was on: no replica can start", zh = "归档中存在主节点从未有过的时间线：副本无法启动" }
+  layer    = "replication"
+  per      = "cluster"
+  steps    = ["pgo.", "patroni.", "sql.", "k8s."]
+  explains = ["G-54", "G-62", "G-63", "G-64", "B-04"]
+
+  line "stray" {
+    in       = ["container", "server"]
+    match    = "requested timeline (?P<timeline>\\d+) (?:does not contain minimum recovery point|is not a child of this server's history)|所要求的时间线(?P<timeline_zh>\\d+)(?:不包含最小恢复点|不在服务器的历史时间线里)"
+    strength = "strong"
+  }
+
+  # The timeline is the leader's: then it is the replica that went astray.
+  unless = try(!anytrue([
+    for c in facts.patroni_cluster : c.leader != "" && c.timeline > 0 && c.timeline < tonumber(coalesce(stray.timeline, stray.timeline_zh)) && c.place.cluster == stray.place.cluster && c.place.namespace == stray.place.namespace
+  ]), true)
+
+  cause = {
+    en = "${stray.place.pod} follows the newest timeline that it finds in the archive, ${coalesce(stray.timeline, stray.timeline_zh)}; but the leader of cluster ${stray.place.cluster} is on timeline ${max([for c in facts.patroni_cluster : c.timeline if c.place.cluster == stray.place.cluster]...)}. A server that was promoted outside of Patroni (pg_ctl promote, a test restore with archiving on) has put its history there. Copying the replica anew does not help as long as it is there."
+    zh = "${stray.place.pod} 沿归档中最新的时间线 ${coalesce(stray.timeline, stray.timeline_zh)} 恢复，而集群 ${stray.place.cluster} 的主节点在时间线 ${max([for c in facts.patroni_cluster : c.timeline if c.place.cluster == stray.place.cluster]...)}。某个在 Patroni 之外被提升的服务器（pg_ctl promote、开着归档的恢复演练）把自己的时间线历史写进了归档。只要它还在，重新拷贝副本也无济于事。"
+  }
+  check = {
+    en = "In the repository's pod: find the .history files under archive/db; on the primary: select timeline_id from pg_control_checkpoint()."
+    zh = "在备份库 Pod 中查找 archive/db 下的 .history 文件；在主节点：select timeline_id from pg_control_checkpoint()。"
+  }
+  remedy = {
+    en = "Make sure that no server of that timeline is in use. Then move its history file (${format("%08X", parseint(coalesce(stray.timeline, stray.timeline_zh), 10))}.history) out of the repository's archive, keep it, and have the replica copied anew: patronictl reinit ${stray.place.cluster} ${stray.place.pod}."
+    zh = "确认没有服务器在使用该时间线。然后把它的历史文件（${format("%08X", parseint(coalesce(stray.timeline, stray.timeline_zh), 10))}.history）移出备份库归档并妥善保存，再重新拷贝副本：patronictl reinit ${stray.place.cluster} ${stray.place.pod}。"
   }
 }
 
@@ -283,10 +315,10 @@ finding "B-24" {
 }
 
 finding "B-06" {
-  title   = { en = "An unused replication slot keeps WAL from being removed", zh = "无人使用的复制槽阻止 WAL 清理" }
-  layer   = "replication"
-  per     = "cluster"
-  warning = true
+  title    = { en = "An unused replication slot keeps WAL from being removed", zh = "无人使用的复制槽阻止 WAL 清理" }
+  layer    = "replication"
+  per      = "cluster"
+  warning  = true
   explains = ["B-01"]
 
   fact "slot" {

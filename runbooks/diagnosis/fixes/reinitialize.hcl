@@ -71,10 +71,10 @@ step "container.exec" "copy" {
     member=$1 cluster=$2 address=$3
     [ "$(psql -Atc 'select pg_is_in_recovery()')" = f ] || { echo "this server is no primary" >&2; exit 1; }
     [ "$(hostname)" != "$member" ] || { echo "$member is the leader" >&2; exit 1; }
-    if [ -d /etc/patroni ]; then
-      patronictl reinit "$cluster-ha" "$member" --force
-    else
+    if [ -f /tmp/postgres-ha-bootstrap.yaml ]; then # PGO 4
       curl -fsS -m 30 -X POST -H 'Content-Type: application/json' -d '{"force": true}' "http://$address:8009/reinitialize"
+    else
+      patronictl reinit "$cluster-ha" "$member" --force
     fi
     while :; do
       sleep 5
