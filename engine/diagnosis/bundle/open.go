@@ -142,6 +142,8 @@ func (b *Bundle) seeLogs() {
 			}
 		case m.whole < m.size:
 			b.gap(l.title(), l.Place, fmt.Errorf("only %d of its %d bytes are in the bundle, which is cut off or damaged", m.whole, m.size))
+		case m.size != l.Bytes:
+			b.gap(l.title(), l.Place, fmt.Errorf("it has %d bytes and should have %d", m.size, l.Bytes))
 		}
 		return !ok
 	})
