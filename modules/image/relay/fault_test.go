@@ -79,7 +79,7 @@ func TestANodeThatDiesIsBypassed(t *testing.T) {
 			nodes := line(t, 4)
 			cargo := random(60 << 20)
 			nodes[1].when(10<<20, func() { die(nodes[1]) })
-			all := send(t.Context(), cargo, Options{Chain: true}, nodes...)
+			all := send(t.Context(), cargo, Options{Chain: true, limits: quick()}, nodes...)
 			require.Error(t, all["n2"].Err)
 			require.True(t, unreachable(all["n2"].Err), "%v", all["n2"].Err)
 			for _, p := range []*place{nodes[0], nodes[2], nodes[3]} {
@@ -96,7 +96,7 @@ func TestANodeThatIsDownFromTheStart(t *testing.T) {
 	nodes := line(t, 3)
 	nodes[0].server.Stop()
 	cargo := random(9 << 20)
-	all := send(t.Context(), cargo, Options{Chain: true}, nodes...)
+	all := send(t.Context(), cargo, Options{Chain: true, limits: quick()}, nodes...)
 	require.True(t, unreachable(all["n1"].Err), "%v", all["n1"].Err)
 	nodes[1].holds(cargo, all["n2"])
 	nodes[2].holds(cargo, all["n3"])

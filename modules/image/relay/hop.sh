@@ -6,8 +6,8 @@ rm -f out hop.ready hop.taken hop.code hop.pid hop.key
 (umask 077 && cat >hop.key) || exit 1
 printf 'next %s\n' "$5" >hop.hosts
 mkfifo out
-setsid sh -c 'echo $$ >hop.pid
 exec 3<>out 4<out # keeps the pipe open until the station has it
+setsid sh -c 'echo $$ >hop.pid
 {
 	{
 		ssh -T -F /dev/null -i hop.key -p "$3" -o BatchMode=yes -o IdentitiesOnly=yes -o HostKeyAlias=next \
@@ -20,8 +20,8 @@ exec 3<>out 4<out # keeps the pipe open until the station has it
 	mv hop.tmp hop.code
 } 3>&- &
 exec 4<&-
-: >hop.ready
 while [ ! -e hop.taken ] && [ ! -e hop.code ]; do sleep 0.1 2>/dev/null || sleep 1; done
 exec 3>&-
 wait
 rm -f hop.key' sh "$@" </dev/null >/dev/null 2>&1 &
+: >hop.ready # before anything is fed here: from its first chunk on, all is passed on
