@@ -66,6 +66,8 @@ finding "G-10" {
     when     = self.id == "B6.20" && self.verdict == "bad" && anytrue([for c in facts.k8s_container : c.image == self.name && !c.ready && (c.restarts > 0 || c.state == "terminated")])
     strength = "proof"
   }
+  # What once could not start and is up now has been mended.
+  unless = place.pod != "" && anytrue([for p in facts.k8s_pod : p.name == place.pod && p.ready])
 
   cause = {
     en = "The kernel refuses to start ${try(compact([said.program])[0], "the program")} of ${try(ended.image, image.name, "the image")}: it is built for another architecture than the node's, or it is a script that does not begin with #!.${try(" ${image.evidence}.", "")}"

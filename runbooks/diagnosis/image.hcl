@@ -7,7 +7,7 @@ finding "G-20" {
     zh = "节点上没有该镜像，且无法拉取"
   }
   layer    = "image"
-  per      = "node"
+  per      = "pod"
   steps    = ["pgo.", "k8s.", "image."]
   explains = ["G-54", "G-61", "G-66", "G-72", "G-76", "G-77", "G-78", "G-88", "G-98", "G-105"]
 
@@ -16,7 +16,7 @@ finding "G-20" {
     when = self.state == "waiting" && contains(["ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"], self.reason) && !can(regex("^(collect|pgbadger|exporter)$", self.place.container)) && anytrue([
       for p in facts.k8s_pod : p.name == self.place.pod && p.place.namespace == self.place.namespace && !contains(["other", "operator"], p.role) && !strcontains(p.name, "-rmdata-")
     ])
-    strength = "strong"
+    strength = "proof"
   }
   fact "elsewhere" {
     of = "node.image"
@@ -28,7 +28,7 @@ finding "G-20" {
   }
   line "event" {
     in       = ["event", "kubelet", "run"]
-    match    = "Failed to pull image \"(?P<image>[^\"]+)\": (?P<why>.{0,200})"
+    match    = "Failed to pull image \"(?P<image>[^\"]+)\": (?P<why>.{0,400})"
     strength = "hint"
   }
 
@@ -61,7 +61,7 @@ finding "G-21" {
     zh = "节点上没有该镜像，且拉取策略为 Never"
   }
   layer    = "image"
-  per      = "node"
+  per      = "pod"
   steps    = ["pgo.", "k8s.", "image."]
   explains = ["G-54", "G-61", "G-66", "G-72", "G-76", "G-77", "G-78", "G-88", "G-98", "G-105"]
 
@@ -105,7 +105,7 @@ finding "A-01" {
     zh = "节点上已有镜像，但拉取策略为 Always"
   }
   layer    = "image"
-  per      = "node"
+  per      = "pod"
   steps    = ["pgo.", "k8s.", "image."]
   explains = ["G-20", "G-54", "G-61", "G-66", "G-72", "G-76", "G-77", "G-78", "G-88", "G-98", "G-102", "G-105", "G-109"]
 
@@ -153,7 +153,7 @@ finding "A-02" {
     zh = "镜像仓库中没有这个名称或标签"
   }
   layer    = "image"
-  per      = "node"
+  per      = "pod"
   steps    = ["pgo.", "k8s."]
   explains = ["G-20", "G-102", "G-109"]
   unless   = pull == null
@@ -193,7 +193,7 @@ finding "A-03" {
     zh = "节点不信任镜像仓库的证书，或被仓库拒绝"
   }
   layer    = "image"
-  per      = "node"
+  per      = "pod"
   steps    = ["pgo.", "k8s."]
   explains = ["G-20", "G-102", "G-109"]
   unless   = pull == null
@@ -235,7 +235,7 @@ finding "A-04" {
 
   fact "stuck" {
     of       = "k8s.pod"
-    when     = self.phase == "Pending" && self.scheduled && self.age > 30
+    when     = self.phase == "Pending" && self.scheduled && self.age > 30 && anytrue([for c in facts.k8s_container : c.place.pod == self.name && contains(["ContainerCreating", "PodInitializing"], c.reason)])
     strength = "hint"
   }
   line "said" {

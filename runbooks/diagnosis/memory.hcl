@@ -24,6 +24,8 @@ finding "G-49" {
     when     = self.huge_pages > 0 && anytrue([for p in facts.k8s_pod : p.role == "database" && !p.ready && p.node == self.place.node])
     strength = "hint"
   }
+  # What once could not start and is up now has been mended.
+  unless = place.pod != "" && anytrue([for p in facts.k8s_pod : p.name == place.pod && p.ready])
 
   cause = {
     en = "The server was stopped by a bus error (signal 7) when it touched its shared memory. ${try("Node ${memory.place.node} has ${memory.huge_pages} huge pages", "The node seems to have huge pages")}: huge_pages = try takes them, and the pod's limit for them is 0."
@@ -98,6 +100,8 @@ finding "G-51" {
     when     = anytrue([for p in facts.k8s_pod : p.role == "database" && !p.ready && p.node == self.place.node])
     strength = "hint"
   }
+  # What once could not start and is up now has been mended.
+  unless = place.pod != "" && anytrue([for p in facts.k8s_pod : p.name == place.pod && p.ready])
 
   cause = {
     en = "${try(compact([said.semaphores])[0], "") != "" ? "The kernel has no semaphores left (kernel.sem = ${try(memory.sem, "?")}): each server takes them by its max_connections." : "shared_buffers, or another shared area, asks for more than the container or the node can give${try(" (node ${memory.place.node}: ${floor(memory.available / 1048576)} of ${floor(memory.total / 1048576)} MiB available)", "")}."}"

@@ -28,6 +28,10 @@ finding "G-40" {
     when     = self.status == "failed" && can(regex("(could not access file|无法访问文件) ?[\"“'][^\"”'/]*\\.?so|is not there: no server starts that preloads it", self.error))
     strength = "strong"
   }
+  # A server that once could not start and is up now has been mended.
+  unless = place.cluster != "" && anytrue([for p in facts.k8s_pod : p.place.cluster == place.cluster && p.role == "database" && p.ready]) && !anytrue([
+    for p in facts.k8s_pod : p.place.cluster == place.cluster && p.role == "database" && !p.ready
+  ])
 
   cause = {
     en = "${try(fatal.library, "pgaudit.so")} is not in the image${try(" ${[for c in facts.k8s_container : c.image if c.place.pod == fatal.place.pod && c.place.container == "database"][0]}", try(" ${image.name}", ""))}, and shared_preload_libraries names it: the server ends at once, Patroni gives up, and the container ends with exit code 0.${try(image.layer > 0 ? " Layer ${image.layer} (${image.command}) took it away." : "", "")} AntDB unpacked over /usr/pgsql-11 replaces the extensions that were there."
@@ -77,6 +81,10 @@ finding "G-41" {
     when     = contains(["B6.7", "B6.8"], self.id) && self.verdict == "bad" && anytrue([for c in facts.k8s_container : c.image == self.name && !c.ready && (c.restarts > 0 || c.state == "terminated")])
     strength = "proof"
   }
+  # A server that once could not start and is up now has been mended.
+  unless = place.cluster != "" && anytrue([for p in facts.k8s_pod : p.place.cluster == place.cluster && p.role == "database" && p.ready]) && !anytrue([
+    for p in facts.k8s_pod : p.place.cluster == place.cluster && p.role == "database" && !p.ready
+  ])
 
   cause = {
     en = "${try(compact([fatal.path, fatal.lib])[0], "A library of the image")} was built for another server${try(" (${compact([fatal.why, fatal.grund, fatal.reason])[0]})", "")}${try(": the server is version ${detail.server}, the library is for ${detail.library}", "")}.${try(" ${image.evidence}.", "")} A library of the PGDG packages, or one cut short on its way, does this."
@@ -151,6 +159,10 @@ finding "G-48" {
     when     = self.id == "B6.5" && self.verdict == "bad" && anytrue([for c in facts.k8s_container : c.image == self.name && !c.ready && (c.restarts > 0 || c.state == "terminated")])
     strength = "proof"
   }
+  # A server that once could not start and is up now has been mended.
+  unless = place.cluster != "" && anytrue([for p in facts.k8s_pod : p.place.cluster == place.cluster && p.role == "database" && p.ready]) && !anytrue([
+    for p in facts.k8s_pod : p.place.cluster == place.cluster && p.role == "database" && !p.ready
+  ])
 
   cause = {
     en = "The server wants locale ${try(compact([said.locale, detail.locale])[0], compact([detail.locale])[0], "en_US.utf-8")}, which the image does not have${try(" (${image.evidence})", "")}: ${try(compact([said.incompatible])[0], "") != "" ? "the data was made with it, by another image" : "initdb stops before it has made anything"}."
@@ -186,6 +198,10 @@ finding "G-57" {
     when     = contains(["B6.9", "B6.12", "B6.13"], self.id) && self.verdict == "bad" && anytrue([for c in facts.k8s_container : c.image == self.name && !c.ready && (c.restarts > 0 || c.state == "terminated")])
     strength = "proof"
   }
+  # A server that once could not start and is up now has been mended.
+  unless = place.cluster != "" && anytrue([for p in facts.k8s_pod : p.place.cluster == place.cluster && p.role == "database" && p.ready]) && !anytrue([
+    for p in facts.k8s_pod : p.place.cluster == place.cluster && p.role == "database" && !p.ready
+  ])
 
   cause = {
     en = "${try(compact([said.version])[0], "") != "" ? "The server was built on a newer system than the image's: it wants ${try(said.version, "a newer glibc")}." : "${try(compact([said.program])[0], "A program")} does not find ${try(compact([said.library, said.import])[0], "a library")}. libpq.so.5, which Patroni's psycopg2 and pgBackRest use, was in /usr/pgsql-11/lib and went with it."}${try(" ${image.evidence}.", "")}"
@@ -226,6 +242,10 @@ finding "G-58" {
     when     = self.status == "failed" && can(regex("Postgres-XC node name is mandatory", self.error))
     strength = "proof"
   }
+  # A server that once could not start and is up now has been mended.
+  unless = place.cluster != "" && anytrue([for p in facts.k8s_pod : p.place.cluster == place.cluster && p.role == "database" && p.ready]) && !anytrue([
+    for p in facts.k8s_pod : p.place.cluster == place.cluster && p.role == "database" && !p.ready
+  ])
 
   cause = {
     en = "initdb of this image wants --nodename: AntDB was compiled with its default, the distributed cluster. The operator runs single servers under Patroni."

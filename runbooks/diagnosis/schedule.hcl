@@ -65,7 +65,7 @@ finding "G-56" {
 
   fact "workload" {
     of       = "k8s.workload"
-    when     = self.failure != "" && self.wants > self.has && !can(regex("exceeded quota|LimitRange|(maximum|minimum) (cpu|memory|storage)", self.failure))
+    when     = self.failure != "" && self.wants > self.has && !can(regex("exceeded quota|failed quota|LimitRange|(maximum|minimum) (cpu|memory|storage)", self.failure))
     strength = "proof"
   }
   fact "account" {
@@ -115,7 +115,7 @@ finding "G-56b" {
 
   fact "workload" {
     of       = "k8s.workload"
-    when     = self.failure != "" && self.wants > self.has && can(regex("exceeded quota|LimitRange|(maximum|minimum) (cpu|memory|storage)", self.failure))
+    when     = self.failure != "" && self.wants > self.has && can(regex("exceeded quota|failed quota|LimitRange|(maximum|minimum) (cpu|memory|storage)", self.failure))
     strength = "proof"
   }
   fact "quota" {
@@ -125,7 +125,7 @@ finding "G-56b" {
   }
   line "event" {
     in       = ["event"]
-    match    = "FailedCreate .{0,200}?(?P<why>exceeded quota: .{0,240})"
+    match    = "FailedCreate .{0,200}?(?P<why>(?:exceeded|failed) quota: .{0,240})"
     strength = "hint"
   }
 

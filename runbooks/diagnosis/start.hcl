@@ -53,6 +53,8 @@ finding "G-44" {
     when     = length(self.guards) > 0 && anytrue([for c in facts.k8s_container : c.place.pod == self.place.pod && c.place.container == "database" && !c.ready && c.restarts > 0])
     strength = "strong"
   }
+  # What once could not start and is up now has been mended.
+  unless = place.pod != "" && anytrue([for p in facts.k8s_pod : p.name == place.pod && p.ready])
 
   cause = {
     en = "A first start was broken off in the middle, and left ${try(guard.guards[0], compact([said.file])[0], "/pgdata/CLUSTER.initializing")} so that nobody takes half a data directory for a whole one. The operator's script will not start while it is there."
@@ -149,7 +151,7 @@ finding "G-53" {
 
   fact "stuck" {
     of       = "k8s.pod"
-    when     = self.phase == "Pending" && self.scheduled && self.role != "other" && self.age > 45
+    when     = self.phase == "Pending" && self.scheduled && self.role != "other" && self.age > 45 && anytrue([for c in facts.k8s_container : c.place.pod == self.name && contains(["ContainerCreating", "PodInitializing"], c.reason)])
     strength = "hint"
   }
   fact "config" {

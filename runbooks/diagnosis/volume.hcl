@@ -26,6 +26,8 @@ finding "G-45" {
     ])
     strength = "strong"
   }
+  # What once could not start and is up now has been mended.
+  unless = place.pod != "" && anytrue([for p in facts.k8s_pod : p.name == place.pod && p.ready])
 
   cause = {
     en = "${startswith(try(said.path, ""), "/backrestrepo") ? "The backup repository" : "The database"} runs as user 26 and may not write to ${try(said.path, "its volume")}${try(": on node ${folder.place.node} the folder ${folder.path} belongs to ${folder.uid}:${folder.gid}, mode ${folder.mode}", ", whose folder on the node belongs to somebody else")}.${startswith(try(said.path, ""), "/backrestrepo") ? "" : " initdb fails, Patroni gives up, and the container starts again and again."}"
@@ -42,8 +44,10 @@ finding "G-45" {
   fix {
     runbook = "fixes/volume-owner.hcl"
     vars = {
-      at   = try(folder.place.node, [for p in facts.k8s_pod : p.node if p.name == said.place.pod][0], "")
-      path = try(folder.path, [for v in facts.k8s_volume : v.path if v.path != "" && anytrue([for p in facts.k8s_pod : p.name == said.place.pod && contains([for c in p.claims : "${p.place.namespace}/${c}"], v.claim)])][0], "")
+      pod       = try(said.place.pod, [for p in facts.k8s_pod : p.name if !p.ready && p.node == folder.place.node && anytrue([for v in facts.k8s_volume : v.path == folder.path && contains([for c in p.claims : "${p.place.namespace}/${c}"], v.claim)])][0], "")
+      namespace = try(said.place.namespace, [for p in facts.k8s_pod : p.place.namespace if !p.ready && p.node == folder.place.node && anytrue([for v in facts.k8s_volume : v.path == folder.path && contains([for c in p.claims : "${p.place.namespace}/${c}"], v.claim)])][0], "")
+      at        = try(folder.place.node, [for p in facts.k8s_pod : p.node if p.name == said.place.pod][0], "")
+      path      = try(folder.path, [for v in facts.k8s_volume : v.path if v.path != "" && anytrue([for p in facts.k8s_pod : p.name == said.place.pod && contains([for c in p.claims : "${p.place.namespace}/${c}"], v.claim)])][0], "")
     }
   }
 }
@@ -68,6 +72,8 @@ finding "G-46" {
     when     = self.mode != "" && !contains(["700", "0700", "750", "0750"], self.mode) && anytrue([for p in facts.k8s_pod : p.name == self.place.pod && !p.ready])
     strength = "strong"
   }
+  # What once could not start and is up now has been mended.
+  unless = place.pod != "" && anytrue([for p in facts.k8s_pod : p.name == place.pod && p.ready])
 
   cause = {
     en = "The server refuses to start on ${try(said.path, data.path, "its data directory")}${try(": it belongs to ${data.uid}, mode ${data.mode}", "")}. It must belong to the user that the server runs as (26), with mode 0700, or 0750 from version 11 on; a fsGroup on the volume adds group rights, a restore or copy as root changes the owner."
@@ -97,6 +103,8 @@ finding "G-47" {
     in    = ["container"]
     match = "(?:chmod: changing permissions of|chown: changing ownership of) [\"']?(?P<path>/[^\"':]+)[\"']?: Operation not permitted|(?:chmod|chown)[:：] *(?:正在)?更改 *[\"']?(?P<pfad>/[^\"':]+)[\"']? *的(?:权限|所有者|属主)[:：] *不允许的操作"
   }
+  # What once could not start and is up now has been mended.
+  unless = place.pod != "" && anytrue([for p in facts.k8s_pod : p.name == place.pod && p.ready])
 
   cause = {
     en = "The container may not change the mode or owner of ${try(compact([said.path, said.pfad])[0], "its volume")}: the files belong to somebody else there, as on NFS that maps root to nobody."
@@ -133,7 +141,7 @@ finding "A-22" {
   }
   fact "stuck" {
     of       = "k8s.pod"
-    when     = self.phase == "Pending" && self.scheduled && self.role != "other" && self.age > 30
+    when     = self.phase == "Pending" && self.scheduled && self.role != "other" && self.age > 30 && anytrue([for c in facts.k8s_container : c.place.pod == self.name && contains(["ContainerCreating", "PodInitializing"], c.reason)])
     strength = "hint"
   }
   line "event" {
@@ -169,7 +177,7 @@ finding "A-23" {
 
   fact "stuck" {
     of       = "k8s.pod"
-    when     = self.phase == "Pending" && self.scheduled && self.role != "other" && self.age > 30
+    when     = self.phase == "Pending" && self.scheduled && self.role != "other" && self.age > 30 && anytrue([for c in facts.k8s_container : c.place.pod == self.name && contains(["ContainerCreating", "PodInitializing"], c.reason)])
     strength = "hint"
   }
   line "event" {
@@ -204,7 +212,7 @@ finding "A-24" {
 
   fact "stuck" {
     of       = "k8s.pod"
-    when     = self.phase == "Pending" && self.scheduled && self.role != "other" && self.age > 30
+    when     = self.phase == "Pending" && self.scheduled && self.role != "other" && self.age > 30 && anytrue([for c in facts.k8s_container : c.place.pod == self.name && contains(["ContainerCreating", "PodInitializing"], c.reason)])
     strength = "hint"
   }
   line "event" {

@@ -30,6 +30,23 @@ variable "known_hosts" {
   description = "Host keys of the nodes."
 }
 
+variable "kubeconfig" {
+  type        = string
+  default     = null
+  description = "Access to the cluster; $KUBECONFIG or ~/.kube/config by default."
+}
+
+variable "namespace" {
+  type    = string
+  default = "pgouser1"
+}
+
+variable "pod" {
+  type        = string
+  default     = ""
+  description = "The pod that could not write; the fix waits until it runs again."
+}
+
 variable "at" {
   type        = string
   description = "The node that has the folder."
@@ -59,9 +76,32 @@ target "ssh" "nodes" {
   known_hosts = var.known_hosts
 }
 
+target "kubernetes" "site" {
+  kubeconfig = var.kubeconfig
+  namespace  = var.namespace
+}
+
 step "host.directory" "volume" {
   on    = target.nodes.hosts[var.at]
   path  = var.path
   owner = var.owner
   group = var.owner
+}
+
+step "k8s.get" "pod" {
+  on    = target.site
+  after = [step.volume]
+  when  = var.pod != ""
+  kind  = "pod"
+  name  = var.pod
+
+  expect "its containers run" {
+    that = !self.found || alltrue([for c in try(self.object.status.containerStatuses, []) : try(c.state.running, null) != null])
+    hint = "If it ends again, its log says why: kubectl -n ${var.namespace} logs ${var.pod} --all-containers --previous."
+  }
+
+  retry {
+    attempts = 45
+    delay    = "8s"
+  }
 }
