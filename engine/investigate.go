@@ -38,7 +38,7 @@ func (r *run) investigate(ctx context.Context, targets []conn.Target, failed []*
 	if err != nil {
 		return nil, err
 	}
-	v.Seconds = r.Clock().Sub(begun).Seconds()
+	v.Seconds, v.Blind = r.Clock().Sub(begun).Seconds(), unseen != nil
 	for _, t := range seen {
 		v.Places = append(v.Places, t.String())
 	}

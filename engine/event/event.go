@@ -167,6 +167,7 @@ type Verdict struct {
 	Bundle   string    `json:"bundle,omitempty"`  // the file that the evidence came out of
 	Taken    time.Time `json:"taken,omitzero"`    // of a bundle
 	After    []string  `json:"after,omitempty"`   // the steps whose failure it is about; none when it was asked for
+	Blind    bool      `json:"blind,omitempty"`   // no place could be looked at
 	Command  string    `json:"command,omitempty"` // repeats the diagnosis; with --fix ID it fixes
 	Seconds  float64   `json:"seconds"`
 }

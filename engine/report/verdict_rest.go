@@ -16,7 +16,7 @@ import (
 func (p *verdict) nothingFound() {
 	p.printf("\n")
 	switch {
-	case p.Facts+p.Logs == 0:
+	case p.Blind:
 		p.indented(2, p.sightless, 0)
 		return
 	case len(p.After) > 0:

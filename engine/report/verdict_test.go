@@ -100,7 +100,7 @@ func TestNothingFoundIsSaidWithWhatWasRuledOut(t *testing.T) {
 }
 
 func TestWhatWasNotSeenIsNotRuledOut(t *testing.T) {
-	text := shown(t, Options{}, event.Verdict{Verdict: diagnosis.Verdict{RuledOut: []diagnosis.Layer{{Name: "machine", Signatures: 12}}}})
+	text := shown(t, Options{}, event.Verdict{Blind: true, Verdict: diagnosis.Verdict{RuledOut: []diagnosis.Layer{{Name: "machine", Signatures: 12}}}})
 	require.Contains(t, text, "Nothing was seen")
 	require.NotContains(t, text, "machine")
 }
