@@ -29,16 +29,27 @@ for comm in /proc/[0-9]*/comm; do
 	nested "$dir" && continue
 	say process "$name"
 	seen="$seen $name "
-	[ "$name" = kubelet ] && words=$(tr '\0' '\n' <"$dir/cmdline" 2>/dev/null | sed 's/^\(--[a-z-]*\)=/\1\n/' 2>/dev/null)
+	[ "$name" = kubelet ] && words=$(tr '\0' ' ' <"$dir/cmdline" 2>/dev/null)
 done
 [ -r /proc/1/comm ] || lack "its processes" "they are hidden from this user"
 
-# flag NAME: a value that the kubelet was started with
-flag() { printf '%s\n' "$words" | sed -n "/^--$1\$/{n;p;}" 2>/dev/null; }
+# what the kubelet was started with: "--name=value", or "--name value"
+endpoint= config=/var/lib/kubelet/config.yaml kubelet_root=/var/lib/kubelet name=
+set -f
+for word in $words; do
+	case $word in
+	--*=*) name=${word%%=*} word=${word#*=} ;;
+	--*) name=$word; continue ;;
+	esac
+	case $name in
+	--container-runtime-endpoint) endpoint=$word ;;
+	--config) config=$word ;;
+	--root-dir) kubelet_root=${word%/} ;;
+	--hostname-override) say override "$word" ;;
+	esac
+done
+set +f
 plain() { tr -d "\"' "; }
-endpoint=$(flag container-runtime-endpoint) config=$(flag config) kubelet_root=$(flag root-dir)
-say override "$(flag hostname-override)"
-: "${config:=/var/lib/kubelet/config.yaml}" "${kubelet_root:=/var/lib/kubelet}"
 [ -n "$endpoint" ] || [ ! -r /var/lib/kubelet/kubeadm-flags.env ] ||
 	endpoint=$(sed -n 's/.*--container-runtime-endpoint=\([^" ]*\).*/\1/p' /var/lib/kubelet/kubeadm-flags.env)
 [ -n "$endpoint" ] || [ ! -r "$config" ] || endpoint=$(sed -n 's/^containerRuntimeEndpoint:[[:space:]]*//p' "$config" | plain)
@@ -50,45 +61,71 @@ done </proc/meminfo
 say sem "$(cat /proc/sys/kernel/sem 2>/dev/null)"
 say shmmax "$(cat /proc/sys/kernel/shmmax 2>/dev/null)"
 
-while read -r dev at type options rest; do
-	case $at in /run/* | /proc* | /sys* | /dev/* | /snap/* | "$kubelet_root"/p* | /var/lib/docker/* | /var/lib/containerd/* | /var/lib/containers/*) continue ;; esac
-	case $type in proc | sysfs | cgroup* | devpts | mqueue | autofs | nsfs | squashfs) continue ;; overlay) options=${options%%,*} ;; esac
-	say mount "$type $options $at"
-done </proc/mounts
-
-# disk HOLDS PATH
-disk() {
-	[ -d "$2" ] || return
-	say disk "$1 $($patience df -Pk "$2" 2>/dev/null | tail -n 1)"
-	say inodes "$1 $($patience df -Pi "$2" 2>/dev/null | tail -n 1)"
+# mounts prints those that may matter; of the layers of a container's root only whether it can be written
+mounts() {
+	sed -e '/^[^ ]* \/\(run\|proc\|sys\|dev\|snap\|var\/lib\/docker\|var\/lib\/containerd\|var\/lib\/containers\)\//d' -e "\\|^[^ ]* $kubelet_root/p|d" \
+		-e '/^[^ ]* [^ ]* \(proc\|sysfs\|cgroup2*\|devpts\|mqueue\|autofs\|nsfs\|squashfs\|devtmpfs\) /d' -e 's/^\([^ ]* [^ ]* overlay r[wo]\)[^ ]*/\1/' /proc/mounts
 }
-if has df && has tail; then
-	disk - /
+# on HOLDS PATH: that the file system of a path is to be measured
+on() {
+	[ -d "$2" ] || return
+	say on "$1 $2"
+	measured=$measured$newline$2
+}
+if has df && has sed; then
+	newline=$(printf '\nx') measured=
+	newline=${newline%x}
+	on - /
+	all=$(mounts)
 	while read -r dev at type options rest; do
-		case $at in / | /run/* | /dev/* | /snap/* | "$kubelet_root"/p* | /var/lib/docker/* | /var/lib/containerd/*) continue ;; esac
-		case $type in ext* | xfs | btrfs | zfs | f2fs | jfs | reiserfs) disk - "$at" ;; esac
-	done </proc/mounts
+		say mount "$type $options $at"
+		case $type in ext* | xfs | btrfs | zfs | f2fs | jfs | reiserfs) [ "$at" = / ] || on - "$at" ;; esac
+	done <<END
+$all
+END
 	root=
 	[ ! -r /etc/docker/daemon.json ] || root=$(sed -n 's/.*"\(data-root\|graph\)"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\2/p' /etc/docker/daemon.json)
-	disk images "${root:-/var/lib/docker}"
+	on images "${root:-/var/lib/docker}"
 	root=
 	[ ! -r /etc/containerd/config.toml ] || root=$(sed -n 's/^root[[:space:]]*=[[:space:]]*//p' /etc/containerd/config.toml | plain)
-	disk images "${root:-/var/lib/containerd}"
-	disk images /var/lib/containers/storage
-	disk kubelet "$kubelet_root"
-	disk etcd /var/lib/etcd
-	disk log /var/log
-	for folder; do disk volumes "$folder"; done
+	on images "${root:-/var/lib/containerd}"
+	on images /var/lib/containers/storage
+	on kubelet "$kubelet_root"
+	on etcd /var/lib/etcd
+	on log /var/log
+	for folder; do on volumes "$folder"; done
+	measure() {
+		IFS=$newline
+		set -f
+		set -- $measured
+		set +f
+		unset IFS
+		$patience df -Pk "$@" 2>/dev/null | sed 's/^/disk /'
+		$patience df -Pi "$@" 2>/dev/null | sed 's/^/inodes /'
+	}
+	measure
 else lack "its disks" "there is no df"; fi
 
+# modes FOLDER...: one ls for all
+modes() {
+	for folder; do
+		shift
+		[ ! -d "$folder" ] || set -- "$@" "$folder/"
+	done
+	[ $# -eq 0 ] || ls -ldn "$@" 2>/dev/null | sed 's/^/mode /'
+}
 for folder; do
 	say folder "$folder"
 	if [ -d "$folder" ]; then
-		if has ls; then
-			say mode "$(ls -ldn "$folder/" 2>/dev/null)"
-			[ -r "$folder" ] || lack "the folder $folder" "permission denied"
-			ls -A "$folder" 2>/dev/null | head -n 16 | sed 's/^/entry /'
-		else lack "the folder $folder" "there is no ls"; fi
+		say exists
+		[ -r "$folder" ] || lack "the folder $folder" "permission denied"
+		n=0
+		for entry in "$folder"/* "$folder"/.[!.]*; do
+			[ -e "$entry" ] || [ -h "$entry" ] || continue
+			say entry "${entry##*/}"
+			n=$((n + 1))
+			[ $n -lt 16 ] || break
+		done
 	else
 		d=$folder
 		until [ -e "${d:-/}" ]; do d=${d%/*}; done
@@ -96,6 +133,8 @@ for folder; do
 		[ ! -e "$folder" ] || lack "the folder $folder" "it is no folder"
 	fi
 done
+if has ls && has sed; then modes "$@"
+elif [ $# -gt 0 ]; then lack "owners of its folders" "there is no ls"; fi
 
 for i in /sys/class/net/*; do
 	[ -r "$i/mtu" ] || continue
@@ -106,29 +145,36 @@ for i in /sys/class/net/*; do
 	[ -d "$i/bridge" ] && part=bridge
 	say interface "${i##*/} $mtu $state $flags $type $index $link $part ${kind:--}"
 done
-if has ip; then ip -o address show 2>/dev/null | while read -r l; do say address "$l"; done
+if has ip; then ip -o address show 2>/dev/null | sed 's/^/address /'
 else lack "addresses of its interfaces" "there is no ip"; fi
-if [ -r /proc/net/route ]; then while read -r l; do say route "$l"; done </proc/net/route; fi
-if has sed; then sed -n 's/^ *[0-9]*: \([0-9A-F]*:[0-9A-F]*\) [0-9A-F:]* 0A .*/port \1/p' /proc/net/tcp /proc/net/tcp6 2>/dev/null
-else lack "its listening ports" "there is no sed"; fi
+if has sed; then
+	sed 's/^/route /' /proc/net/route 2>/dev/null
+	sed -n 's/^ *[0-9]*: \([0-9A-F]*:[0-9A-F]*\) [0-9A-F:]* 0A .*/port \1/p' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+else lack "its routes and listening ports" "there is no sed"; fi
 
 # certificates alone leave the machine: keys stand in the same files
-if has sed; then
-	for f in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt /etc/kubernetes/ssl/*.pem /etc/kubernetes/ssl/*.crt /etc/etcd/ssl/*.pem /etc/etcd/pki/*.crt \
-		"$kubelet_root"/pki/kubelet-client-current.pem "$kubelet_root"/pki/kubelet-server-current.pem "$kubelet_root"/pki/kubelet.crt; do
-		[ -f "$f" ] || continue
-		[ -r "$f" ] || { lack "the certificate $f" "permission denied"; continue; }
-		say pem "$f"
-		sed -n '/BEGIN CERTIFICATE-/,/END CERTIFICATE-/s/^/- /p' "$f"
-	done
-	for f in /etc/kubernetes/*.conf /etc/kubernetes/*.kubeconfig; do
-		[ -f "$f" ] || continue
-		[ -r "$f" ] || { lack "the certificate in $f" "permission denied"; continue; }
-		sed -n "s|^ *client-certificate-data: *|kubeconfig $f |p" "$f"
-	done
-	[ ! -d "$kubelet_root" ] || [ -x "$kubelet_root" ] || lack "the kubelet's certificates" "permission denied in $kubelet_root"
-	[ ! -d /etc/kubernetes ] || [ -x /etc/kubernetes ] || lack "the certificates of Kubernetes" "permission denied in /etc/kubernetes"
-else lack "its certificates" "there is no sed"; fi
+for f in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt /etc/kubernetes/ssl/*.pem /etc/kubernetes/ssl/*.crt /etc/etcd/ssl/*.pem /etc/etcd/pki/*.crt \
+	"$kubelet_root"/pki/kubelet-client-current.pem "$kubelet_root"/pki/kubelet-server-current.pem "$kubelet_root"/pki/kubelet.crt; do
+	[ -f "$f" ] || continue
+	case $f in *-key.pem) continue ;; esac
+	[ -r "$f" ] || { lack "the certificate $f" "permission denied"; continue; }
+	say pem "$f"
+	inside=
+	while read -r l; do
+		case $l in *"BEGIN CERTIFICATE-"*) inside=yes ;; esac
+		[ -z "$inside" ] || say - "$l"
+		case $l in *"END CERTIFICATE-"*) inside= ;; esac
+	done <"$f"
+done
+for f in /etc/kubernetes/*.conf /etc/kubernetes/*.kubeconfig; do
+	[ -f "$f" ] || continue
+	[ -r "$f" ] || { lack "the certificate in $f" "permission denied"; continue; }
+	while read -r k v; do
+		[ "$k" != client-certificate-data: ] || say kubeconfig "$f $v"
+	done <"$f"
+done
+[ ! -d "$kubelet_root" ] || [ -x "$kubelet_root" ] || lack "the kubelet's certificates" "permission denied in $kubelet_root"
+[ ! -d /etc/kubernetes ] || [ -x /etc/kubernetes ] || lack "the certificates of Kubernetes" "permission denied in /etc/kubernetes"
 
 synced=
 if has timedatectl; then
@@ -176,26 +222,26 @@ CONTAINERD_ADDRESS=/run/containerd/containerd.sock
 [ $engine != containerd ] || [ -z "$socket" ] || CONTAINERD_ADDRESS=$socket
 export CONTAINERD_ADDRESS
 
-# last words of a command that fails
-complaint() { words=$("$@" 2>&1 >/dev/null) || printf '%s\n' "$words" | tail -n 1; }
 case $engine in
 containerd)
 	say version "$(containerd --version 2>/dev/null | head -n 1)"
-	if has ctr; then say complaint "$(complaint $patience ctr version)"; else lack "whether containerd answers" "there is no ctr"; fi
+	has ctr || has crictl || lack "whether containerd answers" "there is neither ctr nor crictl"
 	;;
 docker)
-	say version "$($patience docker version --format '{{.Server.Version}}' 2>/dev/null | head -n 1)"
-	if has docker; then say complaint "$(complaint $patience docker version)"; fi
+	if version=$($patience docker version --format '{{.Server.Version}}' 2>&1); then say version "$version"
+	elif has docker; then printf '%s\n' "$version" | tail -n 1 | sed 's/^/complaint /'; fi
 	;;
 crio)
 	say version "$(crio --version 2>/dev/null | head -n 1)"
-	if has crictl; then say complaint "$(complaint $patience crictl --runtime-endpoint "unix://${socket:-/var/run/crio/crio.sock}" version)"; fi
+	if has crictl; then
+		words=$($patience crictl --runtime-endpoint "unix://${socket:-/var/run/crio/crio.sock}" version 2>&1) || printf '%s\n' "$words" | tail -n 1 | sed 's/^/complaint /'
+	fi
 	;;
 esac
 
 # images NAMESPACE: what is just imported has no line for its configuration yet, so its manifest is asked
 images() {
-	list=$($patience ctr -n "$1" images ls 2>/dev/null)
+	list=$($patience ctr -n "$1" images ls 2>&1) || { printf '%s\n' "$list" | tail -n 1 | sed 's/^/complaint /'; return; }
 	printf '%s\n' "$list" | sed "s|^|ctr $1 |"
 	told=" $(printf '%s\n' "$list" | sed -n 's/^sha256:[0-9a-f]* *[^ ]* *\(sha256:[0-9a-f]*\) .*/\1/p' | tr '\n' ' ')"
 	asked=0

@@ -20,14 +20,17 @@ type machine struct {
 	uid      string
 	whole    bool // the answer has its end
 
-	clock   evidence.Clock
-	memory  map[string]int64 // of /proc/meminfo
-	sem     string
-	shmmax  string
-	mounts  map[string]mount
-	disks   map[string]*evidence.Disk // by where they are mounted
-	devices map[string]bool           // that those lie on
-	folders []*evidence.Folder
+	clock  evidence.Clock
+	memory map[string]int64 // of /proc/meminfo
+	sem    string
+	shmmax string
+	mounts map[string]mount
+	asked  []asked                   // whose disks were to be measured, in order
+	df     []Disk                    // the answers
+	disks  map[string]*evidence.Disk // by where they are mounted
+	// inodesUsed are percents by where the file system is mounted.
+	inodesUsed map[string]int64
+	folders    []*evidence.Folder
 
 	interfaces []*networkInterface
 	routes     []*evidence.Route
@@ -48,12 +51,14 @@ type machine struct {
 
 type mount struct{ fs, options string }
 
+// asked is a path that matters, and for what; "-" for nothing in particular.
+type asked struct{ holds, path string }
+
 // readMachine reads the script's answer. begin is when it was sent off, first
 // when the answer began.
 func readMachine(text string, begin, first time.Time) *machine {
-	m := &machine{memory: map[string]int64{}, mounts: map[string]mount{}, disks: map[string]*evidence.Disk{}, devices: map[string]bool{},
-		running: map[string]bool{},
-		pems:    map[string]*strings.Builder{}, kubeconfigs: map[string]string{}}
+	m := &machine{memory: map[string]int64{}, mounts: map[string]mount{}, disks: map[string]*evidence.Disk{}, inodesUsed: map[string]int64{}, running: map[string]bool{},
+		pems: map[string]*strings.Builder{}, kubeconfigs: map[string]string{}}
 	m.runtime.Kubelet = "unknown"
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
@@ -68,6 +73,7 @@ func readMachine(text string, begin, first time.Time) *machine {
 			m.take(key, strings.TrimSpace(value))
 		}
 	}
+	m.attribute()
 	return m
 }
 
@@ -95,11 +101,14 @@ func (m *machine) take(key, value string) {
 		m.clock.Synced = value == "yes"
 	case "mount":
 		m.mount(value)
+	case "on":
+		holds, path, _ := strings.Cut(value, " ")
+		m.asked = append(m.asked, asked{holds, path})
 	case "disk":
 		m.disk(value)
 	case "inodes":
 		m.inodes(value)
-	case "folder", "mode", "entry":
+	case "folder", "exists", "mode", "entry":
 		m.folder(key, value)
 	case "kubelet", "runtime", "version", "complaint":
 		m.engine(key, value)
@@ -129,42 +138,61 @@ func (m *machine) mount(line string) {
 	}
 }
 
-// disk reads "HOLDS " and a line of `df -Pk`.
+// disk reads a line of `df -Pk`.
 func (m *machine) disk(line string) {
-	holds, df, _ := strings.Cut(line, " ")
-	parsed, ok := parseDf(df)
-	if !ok {
-		return
-	}
-	d := m.disks[parsed.Mount]
-	if d == nil && holds == "-" && m.devices[parsed.Device] {
-		return // a part of a file system that is there already, bound to another place
-	}
-	m.devices[parsed.Device] = true
-	if d == nil {
-		d = &evidence.Disk{Path: parsed.Mount, Size: parsed.TotalBytes, Free: parsed.FreeBytes}
-		if usable := parsed.UsedBytes + parsed.FreeBytes; usable > 0 {
-			d.Percent = (parsed.UsedBytes*100 + usable - 1) / usable // as df rounds
-		}
-		m.disks[parsed.Mount] = d
-	}
-	if holds != "-" && !slices.Contains(d.Holds, holds) {
-		d.Holds = append(d.Holds, holds)
+	if d, ok := parseDf(line); ok {
+		m.df = append(m.df, d)
 	}
 }
 
-// inodes reads "HOLDS " and a line of `df -Pi`. Some file systems do not count
-// theirs, and show "-" or zeros.
-func (m *machine) inodes(line string) {
-	_, df, _ := strings.Cut(line, " ")
-	if parsed, ok := parseDf(df); ok && parsed.TotalBytes > 0 {
-		if d := m.disks[parsed.Mount]; d != nil {
-			d.Inodes = (parsed.UsedBytes*100 + parsed.TotalBytes - 1) / parsed.TotalBytes
+// attribute says what each file system holds. df answers in the order in which
+// it was asked, unless it had to leave something out; what is mounted where
+// tells then.
+func (m *machine) attribute() {
+	devices := map[string]bool{}
+	for n, a := range m.asked {
+		var d Disk
+		if len(m.df) == len(m.asked) {
+			d = m.df[n]
+		} else if at := slices.IndexFunc(m.df, func(d Disk) bool { return d.Mount == m.mountPoint(a.path) }); at >= 0 {
+			d = m.df[at]
 		}
+		if d.Mount == "" || a.holds == "-" && devices[d.Device] && m.disks[d.Mount] == nil {
+			continue // not measured; or a part of a file system that is there already, bound to another place
+		}
+		devices[d.Device] = true
+		f := m.disks[d.Mount]
+		if f == nil {
+			f = &evidence.Disk{Path: d.Mount, Size: d.TotalBytes, Free: d.FreeBytes, Percent: percent(d.UsedBytes, d.UsedBytes+d.FreeBytes), Inodes: m.inodesUsed[d.Mount]}
+			m.disks[d.Mount] = f
+		}
+		if a.holds != "-" && !slices.Contains(f.Holds, a.holds) {
+			f.Holds = append(f.Holds, a.holds)
+		}
+	}
+}
+
+// percent rounds up, as df does.
+func percent(used, of int64) int64 {
+	if of <= 0 {
+		return 0
+	}
+	return (used*100 + of - 1) / of
+}
+
+// inodes reads a line of `df -Pi`. Some file systems do not count theirs, and
+// show "-" or zeros.
+func (m *machine) inodes(line string) {
+	if d, ok := parseDf(line); ok {
+		m.inodesUsed[d.Mount] = percent(d.UsedBytes, d.TotalBytes)
 	}
 }
 
 func (m *machine) folder(key, value string) {
+	if key == "mode" {
+		m.mode(value)
+		return
+	}
 	if key == "folder" {
 		m.folders = append(m.folders, &evidence.Folder{Path: value, UID: -1, GID: -1})
 		return
@@ -173,16 +201,23 @@ func (m *machine) folder(key, value string) {
 		return
 	}
 	f := m.folders[len(m.folders)-1]
-	if key == "entry" {
-		f.Has = append(f.Has, value)
+	if key == "exists" {
+		f.Exists = true
 		return
 	}
-	f.Exists = true
-	// "drwxr-x--- 2 26 26 4096 …", as `ls -ldn` prints it
-	if fields := strings.Fields(value); len(fields) > 4 {
-		f.Mode = octal(fields[0])
-		f.UID, _ = strconv.ParseInt(fields[2], 10, 64)
-		f.GID, _ = strconv.ParseInt(fields[3], 10, 64)
+	f.Has = append(f.Has, value)
+}
+
+// mode reads "drwxr-x--- 2 26 26 4096 Nov 23 05:52 /data/antdb/", as `ls -ldn`
+// prints it.
+func (m *machine) mode(line string) {
+	fields := strings.Fields(line)
+	for _, f := range m.folders {
+		if len(fields) > 4 && strings.HasSuffix(line, " "+f.Path+"/") {
+			f.Mode = octal(fields[0])
+			f.UID, _ = strconv.ParseInt(fields[2], 10, 64)
+			f.GID, _ = strconv.ParseInt(fields[3], 10, 64)
+		}
 	}
 }
 
@@ -203,8 +238,8 @@ func octal(written string) string {
 	return strconv.FormatInt(bits, 8)
 }
 
-// mountOf is the file system that a path lies on.
-func (m *machine) mountOf(path string) mount {
+// mountPoint is where the file system is mounted that a path lies on.
+func (m *machine) mountPoint(path string) string {
 	best := ""
 	for at := range m.mounts {
 		inside := path == at || strings.HasPrefix(path, strings.TrimSuffix(at, "/")+"/")
@@ -212,7 +247,7 @@ func (m *machine) mountOf(path string) mount {
 			best = at
 		}
 	}
-	return m.mounts[best]
+	return best
 }
 
 // record keeps the facts.
@@ -224,7 +259,7 @@ func (m *machine) record(rec evidence.Recorder, place evidence.Place) {
 	}
 	for _, at := range slices.Sorted(maps.Keys(m.disks)) {
 		d := m.disks[at]
-		mounted := m.mountOf(at)
+		mounted := m.mounts[m.mountPoint(at)]
 		d.Type, d.Options = mounted.fs, mounted.options
 		rec.Fact(at, place, d)
 	}
@@ -234,7 +269,7 @@ func (m *machine) record(rec evidence.Recorder, place evidence.Place) {
 	rec.Fact(place.Node, place, &m.clock)
 	for _, f := range m.folders {
 		if f.Exists || !hidden["the folder "+f.Path] {
-			f.FS = m.mountOf(f.Path).fs
+			f.FS = m.mounts[m.mountPoint(f.Path)].fs
 			rec.Fact(f.Path, place, f)
 		}
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,16 +93,22 @@ func TestCollectReadsTheNetwork(t *testing.T) {
 }
 
 func TestCollectReadsDisks(t *testing.T) {
-	c := told(t, `mount xfs rw,relatime /`, `mount xfs ro,relatime /my\040data`, "mount nfs4 rw /export",
-		"disk - /dev/mapper/centos-root 51474912 48900000 2574912 95% /", "inodes - /dev/mapper/centos-root 26214400 26214399 1 100% /",
-		"disk - /dev/mapper/centos-root 51474912 48900000 2574912 95% /bound", "disk log /dev/mapper/centos-root 51474912 48900000 2574912 95% /",
-		"disk kubelet /dev/mapper/centos-root 51474912 48900000 2574912 95% /", "disk volumes /dev/sdb1 1000 0 1000 0% /my data", "inodes volumes /dev/sdb1 0 0 0 - /my data",
-		"disk volumes ")
-	require.Equal(t, evidence.Disk{Path: "/", Holds: []string{"log", "kubelet"}, Type: "xfs", Size: 51474912 << 10, Free: 2574912 << 10, Percent: 95, Inodes: 100, Options: "rw,relatime"},
-		*fact[evidence.Disk](c, "/"))
-	require.Equal(t, evidence.Disk{Path: "/my data", Holds: []string{"volumes"}, Type: "xfs", Size: 1000 << 10, Free: 1000 << 10, Options: "ro,relatime"}, *fact[evidence.Disk](c, "/my data"))
-	for f := range c.Facts() {
-		require.NotEqual(t, "/bound", f.Name, "it is the root's")
+	lines := []string{`mount xfs rw,relatime /`, `mount xfs ro,relatime /my\040data`, "mount nfs4 rw /export",
+		"on - /", "on - /bound", "on log /var/log", "on kubelet /var/lib/kubelet", "on volumes /my data/antdb",
+		"disk Filesystem 1024-blocks Used Available Capacity Mounted on",
+		"disk /dev/mapper/centos-root 51474912 48900000 2574912 95% /", "disk /dev/mapper/centos-root 51474912 48900000 2574912 95% /bound",
+		"disk /dev/mapper/centos-root 51474912 48900000 2574912 95% /", "disk /dev/mapper/centos-root 51474912 48900000 2574912 95% /",
+		"disk /dev/sdb1 1000 0 1000 0% /my data",
+		"inodes /dev/mapper/centos-root 26214400 26214399 1 100% /", "inodes /dev/sdb1 0 0 0 - /my data"}
+	hung := slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return strings.HasSuffix(l, "% /bound") })
+	for _, answer := range [][]string{lines, hung} {
+		c := told(t, answer...)
+		require.Equal(t, evidence.Disk{Path: "/", Holds: []string{"log", "kubelet"}, Type: "xfs", Size: 51474912 << 10, Free: 2574912 << 10, Percent: 95, Inodes: 100, Options: "rw,relatime"},
+			*fact[evidence.Disk](c, "/"))
+		require.Equal(t, evidence.Disk{Path: "/my data", Holds: []string{"volumes"}, Type: "xfs", Size: 1000 << 10, Free: 1000 << 10, Options: "ro,relatime"}, *fact[evidence.Disk](c, "/my data"))
+		for f := range c.Facts() {
+			require.NotEqual(t, "/bound", f.Name, "it is the root's")
+		}
 	}
 }
 
