@@ -21,7 +21,7 @@ var collectExample string
 type Collect struct {
 	Namespaces []string      `hcl:"namespaces,optional" doc:"Namespaces of the clusters. By default the target's, or, where the target names none, all."`
 	Clusters   []string      `hcl:"clusters,optional" doc:"Names of the clusters; all by default."`
-	Patience   time.Duration `hcl:"patience,optional" default:"5s" doc:"How long a member may take for an answer."`
+	Patience   time.Duration `hcl:"patience,optional" default:"8s" doc:"How long a member may take for an answer."`
 	API        *API          `hcl:"api,block" doc:"How to speak to the REST API where it is not plain HTTP. What PGO 5 and later need is read from the cluster."`
 
 	Facts cty.Value `out:"facts" doc:"What was seen: an object with a list for each kind of fact (patroni_cluster, patroni_member, k8s_record, …). Each fact has name, place (node, namespace, cluster, pod, container) and what its kind has."`

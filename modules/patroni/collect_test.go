@@ -2,6 +2,8 @@ package patroni
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -161,4 +163,18 @@ func TestAStepOfCollectGivesFacts(t *testing.T) {
 		roles = append(roles, m.GetAttr("role").AsString())
 	}
 	require.Equal(t, "leader replica", strings.Join(roles, " "))
+}
+
+func TestWhyAMemberDoesNotAnswerIsToldInFewWords(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{fmt.Errorf("GET /leader: forward: IPv4: dial tcp4 127.0.0.1:8009: connect: connection refused IPv6: %w", io.EOF), "connection refused: Patroni does not listen there"},
+		{fmt.Errorf("GET /leader: %w", context.DeadlineExceeded), "no answer in time"},
+		{fmt.Errorf("GET /leader: %w", io.ErrClosedPipe), "connection closed before Patroni has answered"},
+		{io.ErrUnexpectedEOF, "unexpected EOF"},
+	} {
+		require.Equal(t, c.want, why(c.err))
+	}
 }

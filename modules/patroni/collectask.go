@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -66,7 +68,7 @@ func (g *gatherer) ask(ctx context.Context, s *scoped) *asked {
 	return a
 }
 
-func (g *gatherer) patience() time.Duration { return cmp.Or(g.Patience, 5*time.Second) }
+func (g *gatherer) patience() time.Duration { return cmp.Or(g.Patience, 8*time.Second) }
 
 // askOne takes the first answer about all members, the leader's before the
 // others'.
@@ -161,7 +163,7 @@ func (a *asked) tell(place evidence.Place, leader string) {
 func memberFact(m *member, line *rest.Member, leader string) *evidence.Member {
 	fact := &evidence.Member{Lag: -1, Reachable: m.said != nil}
 	if m.err != nil {
-		fact.Error = m.err.Error()
+		fact.Error = why(m.err)
 	}
 	name := m.name
 	if m.said != nil {
@@ -186,4 +188,19 @@ func memberFact(m *member, line *rest.Member, leader string) *evidence.Member {
 	}
 	fact.HoldsLock = leader != "" && name == leader
 	return fact
+}
+
+// why is the error of a member in few words: forwarding a port has many layers,
+// and each adds its own.
+func why(err error) string {
+	text := err.Error()
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	case strings.Contains(text, "connection refused"):
+		return "connection refused: Patroni does not listen there"
+	case errors.Is(err, io.ErrClosedPipe):
+		return "connection closed before Patroni has answered"
+	}
+	return text
 }

@@ -95,11 +95,28 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (answe
 		return failed(err)
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, answerLimit))
+	text, err := said(res)
 	if err != nil {
 		return failed(err)
 	}
 	return answer{res.StatusCode, text}, nil
+}
+
+// said reads the answer. JSON is read to its own end: Patroni does not say how
+// long an answer is, and what forwards the port in a node may take a second to
+// tell that the connection has ended.
+func said(res *http.Response) ([]byte, error) {
+	whole := io.LimitReader(res.Body, answerLimit)
+	if !strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") {
+		return io.ReadAll(whole)
+	}
+	var read bytes.Buffer
+	var value json.RawMessage
+	if err := json.NewDecoder(io.TeeReader(whole, &read)).Decode(&value); err == nil {
+		return value, nil
+	}
+	rest, err := io.ReadAll(whole)
+	return append(read.Bytes(), rest...), err
 }
 
 // unwrap drops the invented URL from an error of net/http.

@@ -135,3 +135,17 @@ func TestTheHistoryIsAListOfLists(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []Turn{{1, 50332848, "no recovery target specified", "2026-11-22T22:20:00+00:00", "乙"}, {2, 67109024, "x", "", ""}}, turns)
 }
+
+// The end of a forwarded connection may come long after what was said.
+func TestAnAnswerIsReadToItsOwnEnd(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	go func() {
+		_, _ = theirs.Read(make([]byte, 4096))
+		_, _ = io.WriteString(theirs, "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"members\": [{\"name\": \"a\"}]}")
+	}()
+	c := New("a", func(context.Context) (net.Conn, error) { return ours, nil }, nil)
+	all, err := c.Cluster(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "a", all.Members[0].Name)
+}
