@@ -63,7 +63,8 @@ func NewLiterals(texts []Literal) *Literals {
 		if len(t.Text) < 4 {
 			continue
 		}
-		for at := range l.stride {
+		first := rarest(t.Text, l.stride)
+		for at := first; at < first+l.stride; at++ {
 			h := hash(binary.LittleEndian.Uint32([]byte(t.Text[at:])))
 			byHash[h] = append(byHash[h], group{text: n, at: at})
 			l.seen[h] = 1

@@ -59,7 +59,7 @@ func weight(phrases []phrase) int {
 	for _, p := range phrases {
 		// The key decides how often there is something to check, the other words
 		// how often the expression must be asked.
-		w := 4 * min(len(p.words[p.key].Text), 12)
+		w := 4 * worth(p.words[p.key].Text)
 		for _, other := range p.words {
 			w += len(other.Text)
 		}
@@ -176,7 +176,7 @@ func (b *builder) end() {
 	p := phrase{words: b.words}
 	b.words, b.blank, b.joined = nil, false, false
 	for n, w := range p.words {
-		if len(w.Text) > len(p.words[p.key].Text) {
+		if worth(w.Text) > worth(p.words[p.key].Text) {
 			p.key = n
 		}
 	}
