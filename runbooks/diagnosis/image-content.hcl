@@ -46,7 +46,7 @@ finding "G-23" {
 
   fact "name" {
     of       = "k8s.container"
-    when     = self.state == "waiting" && self.reason == "InvalidImageName"
+    when     = self.state == "waiting" && self.reason == "InvalidImageName" && anytrue([for p in facts.k8s_pod : p.name == self.place.pod && p.place.namespace == self.place.namespace && p.role != "other"])
     strength = "proof"
   }
   line "event" {
@@ -135,7 +135,7 @@ finding "A-05" {
 
   fact "start" {
     of       = "k8s.container"
-    when     = !self.ready && can(regex("exec: \"[^\"]+\": |exec .{0,120}(no such file or directory|executable file not found|permission denied)", "${self.message} ${self.last_message}")) && !can(regex("exec format error", "${self.message} ${self.last_message}"))
+    when     = !self.ready && can(regex("exec: \"[^\"]+\": |exec .{0,120}(no such file or directory|executable file not found|permission denied)", "${self.message} ${self.last_message}")) && !can(regex("exec format error", "${self.message} ${self.last_message}")) && anytrue([for p in facts.k8s_pod : p.name == self.place.pod && p.place.namespace == self.place.namespace && p.role != "other"])
     strength = "proof"
   }
   line "said" {

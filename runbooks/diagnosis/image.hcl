@@ -67,7 +67,7 @@ finding "G-21" {
 
   fact "never" {
     of       = "k8s.container"
-    when     = self.state == "waiting" && self.reason == "ErrImageNeverPull"
+    when     = self.state == "waiting" && self.reason == "ErrImageNeverPull" && anytrue([for p in facts.k8s_pod : p.name == self.place.pod && p.place.namespace == self.place.namespace && p.role != "other"])
     strength = "proof"
   }
   line "event" {
@@ -111,7 +111,7 @@ finding "A-01" {
 
   fact "pull" {
     of = "k8s.container"
-    when = self.state == "waiting" && contains(["ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"], self.reason) && self.pull_policy == "Always" && (anytrue([
+    when = self.state == "waiting" && contains(["ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"], self.reason) && self.pull_policy == "Always" && anytrue([for p in facts.k8s_pod : p.name == self.place.pod && p.place.namespace == self.place.namespace && p.role != "other"]) && (anytrue([
       for i in facts.node_image : i.place.node == self.place.node
       && trimprefix(trimprefix(i.ref, "docker.io/"), "library/") == trimprefix(trimprefix(self.image, "docker.io/"), "library/")
       && anytrue([for n in facts.k8s_node : n.name == i.place.node && (n.runtime == "" || startswith(n.runtime, trimprefix(i.runtime, "cri-")) || startswith(n.runtime, "cri-o"))])
@@ -160,12 +160,12 @@ finding "A-02" {
 
   fact "pull" {
     of       = "k8s.container"
-    when     = self.state == "waiting" && contains(["ErrImagePull", "ImagePullBackOff"], self.reason)
+    when     = self.state == "waiting" && contains(["ErrImagePull", "ImagePullBackOff"], self.reason) && anytrue([for p in facts.k8s_pod : p.name == self.place.pod && p.place.namespace == self.place.namespace && p.role != "other"])
     strength = "hint"
   }
   fact "told" {
     of       = "k8s.container"
-    when     = self.state == "waiting" && contains(["ErrImagePull", "ImagePullBackOff"], self.reason) && can(regex("manifest unknown|manifest for .* not found|code = NotFound .*: not found|no matching manifest", self.message))
+    when     = self.state == "waiting" && contains(["ErrImagePull", "ImagePullBackOff"], self.reason) && can(regex("manifest unknown|manifest for .* not found|code = NotFound .*: not found|no matching manifest", self.message)) && anytrue([for p in facts.k8s_pod : p.name == self.place.pod && p.place.namespace == self.place.namespace && p.role != "other"])
     strength = "proof"
   }
   line "said" {
@@ -200,7 +200,7 @@ finding "A-03" {
 
   fact "pull" {
     of       = "k8s.container"
-    when     = self.state == "waiting" && contains(["ErrImagePull", "ImagePullBackOff"], self.reason)
+    when     = self.state == "waiting" && contains(["ErrImagePull", "ImagePullBackOff"], self.reason) && anytrue([for p in facts.k8s_pod : p.name == self.place.pod && p.place.namespace == self.place.namespace && p.role != "other"])
     strength = "hint"
   }
   line "said" {

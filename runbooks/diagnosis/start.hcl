@@ -156,7 +156,7 @@ finding "G-53" {
   }
   fact "config" {
     of       = "k8s.container"
-    when     = self.state == "waiting" && self.reason == "CreateContainerConfigError"
+    when     = self.state == "waiting" && self.reason == "CreateContainerConfigError" && anytrue([for p in facts.k8s_pod : p.name == self.place.pod && p.place.namespace == self.place.namespace && p.role != "other"])
     strength = "proof"
   }
   line "event" {

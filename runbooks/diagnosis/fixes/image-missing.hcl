@@ -141,7 +141,7 @@ step "k8s.get" "pods" {
   }
 
   retry {
-    attempts = 45
-    delay    = "8s"
+    attempts = 20
+    delay    = "20s"
   }
 }

@@ -127,7 +127,7 @@ step "k8s.get" "database" {
   }
 
   retry {
-    attempts = 60
-    delay    = "10s"
+    attempts = 24
+    delay    = "20s"
   }
 }

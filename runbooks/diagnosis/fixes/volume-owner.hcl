@@ -101,7 +101,7 @@ step "k8s.get" "pod" {
   }
 
   retry {
-    attempts = 45
-    delay    = "8s"
+    attempts = 20
+    delay    = "20s"
   }
 }
