@@ -156,11 +156,11 @@ type spot struct {
 	place  evidence.Place
 }
 
-// kept is what remains of all hits of one spot: the first and the last, and how
-// many there were.
+// kept is what remains of all hits of one spot: the last, and how many there
+// were.
 type kept struct {
-	first, last hit
-	count       int
+	last  hit
+	count int
 }
 
 // hit is one line as it was found. Its groups and what to quote of it are made
@@ -171,8 +171,19 @@ type hit struct {
 	time   time.Time
 }
 
-func (h *hit) set(found scan.Hit) {
-	h.line = append(h.line[:0], found.Line...)
+// longestKept bounds what is kept of a line.
+const longestKept = 8 << 10
+
+func (h *hit) set(found scan.Hit, l *signature.Line) {
+	line := found.Line
+	if len(line) > longestKept {
+		from := 0
+		if match := l.Match.FindIndex(line); match != nil {
+			from = max(0, min(match[0]-longestKept/4, len(line)-longestKept))
+		}
+		line = line[from : from+longestKept]
+	}
+	h.line = append(h.line[:0], line...)
 	h.number, h.time = found.Number, found.Time
 }
 
@@ -196,7 +207,8 @@ func (hs *hits) take(h scan.Hit) {
 		place, now = hs.run.health.about(hs.log.Place, e)
 		past, count = now.or(hs.run.health.window(1)), e.count
 	}
-	if now = chosen(hs.searches[h.Pattern].line, now, past); !now.lets(h.Time) {
+	line := hs.searches[h.Pattern].line
+	if now = chosen(line, now, past); !now.lets(h.Time) {
 		return
 	}
 	id := spot{h.Pattern, place}
@@ -210,10 +222,7 @@ func (hs *hits) take(h scan.Hit) {
 		hs.order = append(hs.order, id)
 	}
 	k.count += count
-	k.last.set(h)
-	if k.first.number == 0 {
-		k.first.set(h)
-	}
+	k.last.set(h, line)
 }
 
 func chosen(l *signature.Line, now, past gate) gate {
@@ -241,7 +250,7 @@ func (hs *hits) sighting(s search, id spot) sighting {
 			attrs[group] = cty.NullVal(cty.String)
 		}
 		if n < len(groups) && groups[n] != nil {
-			attrs[group] = cty.StringVal(clean(groups[n]))
+			attrs[group] = cty.StringVal(shorten(clean(groups[n]), longestQuote))
 		}
 	}
 	where := hs.log
@@ -249,7 +258,7 @@ func (hs *hits) sighting(s search, id spot) sighting {
 	where.Place.Container = hs.log.Place.Container
 	return sighting{
 		signal: s.line.Name, kind: hs.log.Kind, strength: s.line.Strength, place: place, value: cty.ObjectVal(attrs),
-		where: whereLog(hs.run.words, where), origin: fmt.Sprint(hs.log.Kind, hs.log.Name, hs.log.Place, hs.log.Previous, k.last.number),
+		where: whereLog(hs.run.words, where), origin: fmt.Sprint(hs.log.Kind, where.Place, hs.log.Previous, text),
 		quote: Quote{Where: whereLog(hs.run.words, where), Time: k.last.time, Line: k.last.number, Text: text, Count: k.count},
 	}
 }

@@ -86,7 +86,7 @@ func quotes(instances []*instance) []Quote {
 	all = byWeight(all)
 	picked := make([]bool, len(all))
 	var chosen []int
-	seen := map[Quote]bool{}
+	seen := map[Quote]bool{} // two collectors may have fetched the same log
 	for round := 0; round < mostQuotes && len(chosen) < mostQuotes; round++ {
 		had := map[string]bool{}
 		for n, s := range all {
@@ -94,8 +94,8 @@ func quotes(instances []*instance) []Quote {
 				continue
 			}
 			picked[n], had[s.signal] = true, true
-			if !seen[s.quote] {
-				seen[s.quote] = true
+			if id := (Quote{Where: s.quote.Where, Time: s.quote.Time, Text: s.quote.Text}); !seen[id] {
+				seen[id] = true
 				chosen = append(chosen, n)
 			}
 		}

@@ -22,7 +22,7 @@ type Options struct {
 // The bounds of what is kept, whatever the evidence is.
 const (
 	mostFacts     = 500_000
-	mostSightings = 2_000 // of one signal
+	mostSightings = 500 // of one finding
 	mostProblems  = 50
 )
 

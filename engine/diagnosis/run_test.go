@@ -252,6 +252,12 @@ func TestAtMostFiveQuotesOneOfEachSignalFirst(t *testing.T) {
 	require.Len(t, texts, 2)
 }
 
+func TestALogThatWasFetchedTwiceIsQuotedOnce(t *testing.T) {
+	v := newSite(t).pod("db-1", "node1", false).container("db-1", "boom").container("db-1", "fine", "boom").
+		diagnose(finding("A", "start", "pod", line("x", `"container"`, "boom")), Options{})
+	require.Len(t, v.Causes[0].Evidence, 1)
+}
+
 func TestTheVerdictIsTheSameEveryTime(t *testing.T) {
 	s := newSite(t)
 	var book bytes.Buffer
