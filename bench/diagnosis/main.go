@@ -17,9 +17,10 @@ import (
 
 func main() {
 	program := flag.String("antdbctl", "bin/antdbctl", "the program, for the bundle and the lab; empty: the cases alone")
-	only := flag.String("case", "", "the cases whose name contains this, told in full")
+	only := flag.String("case", "", "the cases whose name contains this, told in full; \"none\": the bundle and the lab alone")
+	big := flag.String("bundle", "", "file of the big bundle, which is made when it is not there; by default one that is removed again")
 	flag.Parse()
-	good, err := measure(context.Background(), *program, *only)
+	good, err := measure(context.Background(), *program, *only, *big)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
@@ -28,7 +29,7 @@ func main() {
 	}
 }
 
-func measure(ctx context.Context, program, only string) (good bool, err error) {
+func measure(ctx context.Context, program, only, big string) (good bool, err error) {
 	cases, err := corpus.Load("bench/diagnosis/cases")
 	if err != nil {
 		return false, err
@@ -41,25 +42,28 @@ func measure(ctx context.Context, program, only string) (good bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if only != "" {
+	s := corpus.Sum(results)
+	good = s.Good()
+	switch only {
+	case "none":
+		good = true
+	case "":
+		s.Print(os.Stdout)
+	default:
 		for _, r := range results {
 			tell(r)
 		}
-	}
-	s := corpus.Sum(results)
-	s.Print(os.Stdout)
-	good = s.Good()
-	if program == "" || only != "" {
 		return good, nil
 	}
-	for _, part := range []func(context.Context, string) (bool, error){bundle, lab} {
-		ok, err := part(ctx, program)
-		if err != nil {
-			return false, err
-		}
-		good = good && ok
+	if program == "" {
+		return good, nil
 	}
-	return good, nil
+	ofBundle, err := bundle(ctx, program, big)
+	if err != nil {
+		return false, err
+	}
+	ofLab, err := lab(ctx, program)
+	return good && ofBundle && ofLab, err
 }
 
 func diagnose(ctx context.Context, book *signature.Book, cases []corpus.Case, only string) ([]corpus.Result, error) {

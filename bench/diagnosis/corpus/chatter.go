@@ -15,19 +15,24 @@ type chatter struct {
 	at time.Time
 }
 
-// logs are those of the rest of the site.
-func (n *noise) logs() []Text {
-	var all []Text
+// logs are those of the rest of the site. With a density above 1 everybody
+// writes so much more often.
+func (n *noise) logs(density int, give func(Text) error) error {
+	var failed error
 	add := func(log evidence.Log, every time.Duration, line func(w *chatter, i int)) {
+		if failed != nil {
+			return
+		}
 		if log.Name == "" {
 			log.Name = logName(log)
 		}
+		every /= time.Duration(density)
 		w := &chatter{noise: n, at: n.taken.Add(-History)}
 		for i := 0; w.at.Before(n.taken); i++ {
 			line(w, i)
 			w.at = w.at.Add(every/2 + time.Duration(n.rand.Int64N(int64(every))))
 		}
-		all = append(all, Text{log, w.Bytes()})
+		failed = give(Text{log, w.Bytes()})
 	}
 	for _, c := range n.crews {
 		for _, m := range c.pods {
@@ -52,7 +57,7 @@ func (n *noise) logs() []Text {
 		add(evidence.Log{Kind: evidence.KernelLog, Name: "kernel", Place: place}, 10*time.Minute, kernel)
 	}
 	add(evidence.Log{Kind: evidence.RunLog, Name: "step nodes of antdbctl apply"}, 3*time.Hour, run)
-	return all
+	return failed
 }
 
 // say writes a container's line, as the kubelet stamps it.

@@ -137,14 +137,15 @@ func (n *noise) pick(alphabet string, length int) string {
 // the rest of the site.
 func (n *noise) mixed(own []Text) []Text {
 	all := slices.Clone(own)
-	for _, text := range n.logs() {
+	_ = n.logs(1, func(text Text) error {
 		at := slices.IndexFunc(all, func(t Text) bool { return n.sameSource(t.Log, text.Log) })
 		if at < 0 {
 			all = append(all, text)
-			continue
+		} else {
+			all[at].Content = interleave(text.Content, all[at].Content)
 		}
-		all[at].Content = interleave(text.Content, all[at].Content)
-	}
+		return nil
+	}) // nothing in it fails
 	return all
 }
 

@@ -53,7 +53,9 @@ func (l *lab) diagnose(args ...string) outcome {
 // or about no cluster: others may use the lab, too.
 func (o outcome) causes(cluster string) []diagnosis.Finding {
 	return slices.DeleteFunc(slices.Clone(o.verdicts[0].Causes), func(f diagnosis.Finding) bool {
-		return len(f.Places) > 0 && !slices.ContainsFunc(f.Places, func(p evidence.Place) bool { return p.Cluster == "" || p.Cluster == cluster })
+		return len(f.Places) > 0 && !slices.ContainsFunc(f.Places, func(p evidence.Place) bool {
+			return p.Cluster == cluster || p.Cluster == "" && (p.Pod == "" || strings.HasPrefix(p.Pod, cluster) || p.Namespace == "pgo")
+		})
 	})
 }
 

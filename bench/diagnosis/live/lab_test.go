@@ -161,6 +161,21 @@ func (l *lab) keep(name string, fields with) {
 
 func (l *lab) pgo(path string, request, answer any) {
 	l.t.Helper()
+	body, err := json.Marshal(request)
+	require.NoError(l.t, err)
+	text := l.call(http.MethodPost, path, body)
+	require.NoError(l.t, json.Unmarshal(text, answer), string(text))
+}
+
+// get is a GET that changes something, as the operator's API has them.
+func (l *lab) get(path string) {
+	l.t.Helper()
+	text := string(l.call(http.MethodGet, path, nil))
+	require.Contains(l.t, text, `"Code":"ok"`)
+}
+
+func (l *lab) call(method, path string, body []byte) []byte {
+	l.t.Helper()
 	site, err := os.ReadFile(filepath.Join(l.dir, "site.hcl"))
 	require.NoError(l.t, err)
 	url := regexp.MustCompile(`pgo_url\s*=\s*"(.*)"`).FindStringSubmatch(string(site))
@@ -176,9 +191,7 @@ func (l *lab) pgo(path string, request, answer any) {
 	require.NoError(l.t, err)
 	user, password, _ := strings.Cut(strings.TrimSpace(string(login)), ":")
 
-	body, err := json.Marshal(request)
-	require.NoError(l.t, err)
-	r, err := http.NewRequestWithContext(l.t.Context(), http.MethodPost, url[1]+path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(l.t.Context(), method, url[1]+path, bytes.NewReader(body))
 	require.NoError(l.t, err)
 	r.SetBasicAuth(user, password)
 	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{
@@ -188,7 +201,7 @@ func (l *lab) pgo(path string, request, answer any) {
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	require.NoError(l.t, err)
-	require.NoError(l.t, json.Unmarshal(text, answer), string(text))
+	return text
 }
 
 // until polls what a break leads to.

@@ -25,8 +25,21 @@ var startBreaks = []breakage{
 	}},
 	{"image-never-pulled", "G-21", func(l *lab, cluster string) {
 		l.create(cluster, with{"CCPImageTag": "dx-nowhere"})
+		l.patch(cluster+"-backrest-shared-repo", `{"imagePullPolicy":"Never"}`)
 		l.patch(cluster, `{"imagePullPolicy":"Never"}`)
 		l.waits(cluster, "ErrImageNeverPull")
+	}},
+	{"image-came-late", "G-20", func(l *lab, cluster string) {
+		late := "crunchydata/antdb-ha:" + cluster
+		l.docker(nil, "tag", image, late)
+		l.t.Cleanup(func() {
+			l.docker(nil, "image", "rm", late)
+			for _, node := range l.nodes() {
+				l.node(node, "ctr -n k8s.io images rm docker.io/"+late+" || true")
+			}
+		})
+		l.create(cluster, with{"CCPImageTag": cluster})
+		l.waits(cluster, "ErrImagePull", "ImagePullBackOff")
 	}},
 	{"image-always-pulled", "A-01", func(l *lab, cluster string) {
 		l.create(cluster, nil)
@@ -39,7 +52,8 @@ var startBreaks = []breakage{
 		l.waits(cluster, "InvalidImageName")
 	}},
 	{"too-much-cpu", "G-38", func(l *lab, cluster string) {
-		l.create(cluster, with{"CPURequest": "64"})
+		l.create(cluster, nil)
+		l.patch(cluster, `{"resources":{"requests":{"cpu":"64"}}}`)
 		l.unscheduled(cluster)
 	}},
 	{"no-such-node-label", "G-38", func(l *lab, cluster string) {

@@ -1,0 +1,30 @@
+package live_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Each fix takes its finding away on a real site, and the diagnosis after it
+// proves that.
+func TestFixesTakeTheirFindingsAwayOnARealSite(t *testing.T) {
+	l := openLab(t)
+	l.images()
+	for _, name := range []string{"stale-task", "password-by-hand", "folder-of-root", "image-always-pulled", "image-came-late"} {
+		t.Run(name, func(t *testing.T) {
+			l := l.in(t)
+			at := slices.IndexFunc(breakages(), func(b breakage) bool { return b.name == name })
+			require.GreaterOrEqual(t, at, 0)
+			b := breakages()[at]
+			cluster := "dxf-" + name
+			b.do(l, cluster)
+			o := l.diagnose("--fix", b.want, "--auto-approve")
+			require.NotNil(t, o.fixed, o.text)
+			t.Logf("%s in %s: gone %t, %s", b.want, o.took.Round(1e8), o.fixed.Gone, o.fixed.Remedy)
+			require.True(t, o.fixed.Gone, o.text)
+			require.Zero(t, o.code, o.text)
+		})
+	}
+}
