@@ -110,7 +110,9 @@ func (c *Collect) facts(ctx context.Context, env *module.Env, rec evidence.Recor
 	cmd := conn.Script(collectLook, c.Folders...)
 	cmd.Stdout = out
 	begin := time.Now()
-	_, err := env.Run(ctx, cmd)
+	timely, cancel := beforeTheEnd(ctx)
+	_, err := env.Run(timely, cmd)
+	cancel()
 	text, first := out.answer()
 	if gone := (*conn.Unreachable)(nil); errors.As(err, &gone) && text == "" {
 		name := c.Node
@@ -140,6 +142,16 @@ func (c *Collect) facts(ctx context.Context, env *module.Env, rec evidence.Recor
 		rec.Gap("the rest of its facts", m.place, errors.New("the answer is not whole"))
 	}
 	return m, nil
+}
+
+// beforeTheEnd ends a little before ctx does, so that there is time to keep what
+// has come by then.
+func beforeTheEnd(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, end.Add(-min(time.Second, time.Until(end)/5)))
 }
 
 // timed keeps what a command prints, and when that began. A command that is

@@ -87,11 +87,10 @@ func (c *Collect) Collect(ctx context.Context, env *module.Env, rec evidence.Rec
 	return nil
 }
 
-// look looks into one server.
+// look looks into one server, which is asked while its folder is looked at.
 func (c *Collect) look(ctx context.Context, s *instance, rec evidence.Recorder) {
+	settings := make(chan map[string]string, 1)
+	go func() { settings <- s.ask(ctx, c.Patience, rec) }()
 	data := c.data(ctx, s, rec)
-	asked, cancel := context.WithTimeout(ctx, c.Patience)
-	settings := s.ask(asked, rec)
-	cancel()
-	c.serverLog(ctx, s, rec, data, settings["log_directory"])
+	c.serverLog(ctx, s, rec, data, (<-settings)["log_directory"])
 }

@@ -85,7 +85,9 @@ type roleRow struct {
 
 // ask asks the server all questions in one session, and keeps the facts. It
 // gives the server's settings.
-func (s *instance) ask(ctx context.Context, rec evidence.Recorder) map[string]string {
+func (s *instance) ask(all context.Context, patience time.Duration, rec evidence.Recorder) map[string]string {
+	ctx, cancel := context.WithTimeout(all, patience)
+	defer cancel()
 	questions := `\set ON_ERROR_STOP off` + "\n" + serverQuestions
 	if names := s.roleNames(); len(names) > 0 {
 		questions += fmt.Sprintf(rolesQuestion, strings.Join(names, ", "))
@@ -98,7 +100,7 @@ func (s *instance) ask(ctx context.Context, rec evidence.Recorder) map[string]st
 	a, bad := readAnswers(out.String())
 	switch {
 	case a.Server == nil:
-		s.silent(ctx, rec, p.failed(err), res.Stderr)
+		s.silent(all, ctx, rec, p.failed(err), res.Stderr)
 		return nil
 	case err != nil:
 		rec.Gap("the rest of what its server tells", s.place, p.failed(err))
@@ -113,9 +115,13 @@ func (s *instance) ask(ctx context.Context, rec evidence.Recorder) map[string]st
 	return a.Settings
 }
 
-// silent notes why the server could not be asked.
-func (s *instance) silent(ctx context.Context, rec evidence.Recorder, err error, stderr string) {
+// silent notes why the server could not be asked. That all time was up says
+// nothing about the server; that its own was does.
+func (s *instance) silent(all, ctx context.Context, rec evidence.Recorder, err error, stderr string) {
 	switch {
+	case all.Err() != nil:
+		rec.Gap("its server", s.place, context.Cause(all))
+		return
 	case ctx.Err() != nil:
 		err = errors.New("it does not answer in time")
 	case err == nil && strings.TrimSpace(stderr) != "":

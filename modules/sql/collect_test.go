@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,11 +38,23 @@ type collected struct {
 func (s *server) collect(t *testing.T, host conn.Host) collected {
 	t.Helper()
 	c := &Collect{Port: s.port, Patience: time.Minute, LogBytes: 1 << 16}
-	env := moduletest.Env(t, host)
+	env := moduletest.Env(t, &oneByOne{Host: host})
 	env.Target = conn.Target{Kind: conn.Container, Name: "db"}
 	m := evidence.NewMemory(time.Now(), 1<<20)
 	require.NoError(t, c.Collect(t.Context(), env, m))
 	return collected{m, t}
+}
+
+// oneByOne runs commands one after another: the hosts of tests keep a record.
+type oneByOne struct {
+	conn.Host
+	mu sync.Mutex
+}
+
+func (h *oneByOne) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.Host.Run(ctx, cmd)
 }
 
 // inside is the container's host: its environment names the data directory.
@@ -210,6 +223,8 @@ func TestCollectHoldsSecretsAgainstRolesAndKeepsThemSecret(t *testing.T) {
 
 	before := len(e.log(t)) // the test itself has told passwords
 	step := e.inside(t, "antdb-5c4", module.Of[Collect](), `patience = "1m"`)
+	recorded := step.Env().Host.(asPostgres)
+	step.Env().Host = &oneByOne{Host: recorded}
 	m := evidence.NewMemory(time.Now(), 1<<20)
 	require.NoError(t, step.Module().(*Collect).Collect(t.Context(), step.Env(), m))
 	c := collected{m, t}
@@ -233,7 +248,7 @@ func TestCollectHoldsSecretsAgainstRolesAndKeepsThemSecret(t *testing.T) {
 		said.Write(text)
 	}
 	said.WriteString(c.gaps() + e.log(t)[before:])
-	for _, cmd := range step.Env().Host.(asPostgres).cmds {
+	for _, cmd := range recorded.cmds {
 		said.WriteString(strings.Join(cmd.Args, " "))
 	}
 	for _, password := range passwords {
