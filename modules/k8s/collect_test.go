@@ -29,6 +29,21 @@ kind: ServiceAccount
 metadata: {name: pgo-default}
 ---
 apiVersion: v1
+kind: ServiceAccount
+metadata: {name: pgo-backrest}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: half}
+rules: [{apiGroups: [""], resources: [pods], verbs: [list]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: half}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: half}
+subjects: [{kind: ServiceAccount, name: pgo-backrest}]
+---
+apiVersion: v1
 kind: Secret
 metadata: {name: antdb-testuser-secret, labels: {pg-cluster: antdb, vendor: crunchydata}}
 stringData: {username: testuser, password: pl4nted-Secret}
@@ -131,6 +146,11 @@ func collectingIn(t *testing.T, ctx context.Context, c *kube.Cluster, what *Coll
 	return m
 }
 
+func TestANamespaceThatIsNotThereIsSaidNotToBe(t *testing.T) {
+	m := collecting(t, kubetest.Start(t).ClusterIn(t, "default"), &Collect{Namespaces: []string{"nosuch"}})
+	require.Equal(t, []evidence.Gap{{What: "all", Place: evidence.Place{Namespace: "nosuch"}, Reason: "there is no such namespace"}}, m.Gaps())
+}
+
 // lastWords is a kubelet's answer, which this server has none to ask for.
 func lastWords(w http.ResponseWriter, r *http.Request) bool {
 	if !strings.HasSuffix(r.URL.Path, "/pods/antdb-0/log") {
@@ -179,8 +199,10 @@ func TestABrokenSiteIsCollectedWhole(t *testing.T) {
 	}
 	gone := fact[evidence.Access](t, m, "system:serviceaccount:"+own.Namespace()+":pgo-pg")
 	require.False(t, gone.Exists || gone.Allowed)
-	poor := fact[evidence.Access](t, m, "system:serviceaccount:"+own.Namespace()+":pgo-backrest")
-	require.False(t, poor.Exists)
+	jobs := "system:serviceaccount:" + own.Namespace() + ":pgo-backrest"
+	require.True(t, fact[evidence.Access](t, m, jobs+" list pods").Allowed)
+	poor := fact[evidence.Access](t, m, jobs+" create pods/exec")
+	require.Equal(t, evidence.Access{Who: jobs, Verb: "create", Resource: "pods/exec", Exists: true, Reason: poor.Reason}, *poor)
 	require.True(t, fact[evidence.Access](t, m, "create pods/exec").Allowed)
 	api := fact[evidence.APIServer](t, m, config.Host)
 	require.Empty(t, api.Error)

@@ -192,7 +192,7 @@ func TestServicesTellWhetherTheyLeadAnywhere(t *testing.T) {
 	}
 	one := crashed()
 	one.Namespace = "x"
-	s := &survey{pods: []corev1.Pod{one}, services: []corev1.Service{service("antdb", "master"), service("antdb-replica", "replica"),
+	s := &survey{endpointsOf: map[string]bool{"x": true, "kube-system": true}, pods: []corev1.Pod{one}, services: []corev1.Service{service("antdb", "master"), service("antdb-replica", "replica"),
 		{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kube-dns", Labels: map[string]string{"k8s-app": "kube-dns"}}}},
 		deployments: []appsv1.Deployment{{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "coredns"}, Spec: appsv1.DeploymentSpec{Replicas: new(int32(2))}}},
 		endpoints: []corev1.Endpoints{{ObjectMeta: metav1.ObjectMeta{Namespace: "x", Name: "antdb"}, //nolint:staticcheck // servers before 1.21 have nothing else
@@ -205,6 +205,10 @@ func TestServicesTellWhetherTheyLeadAnywhere(t *testing.T) {
 	two.Namespace, two.Name = "x", "antdb-abcd-1"
 	s.pods = append(s.pods, two)
 	require.True(t, fact[evidence.Service](t, told(t, s), "antdb-replica").Database)
+	s.endpointsOf = nil
+	for f := range told(t, s).Facts() {
+		require.NotEqual(t, "k8s.service", f.Kind, "without the right to see endpoints nobody knows where a service leads")
+	}
 }
 
 func TestNodesAreAsOldAsTheirLastSignOfLife(t *testing.T) {

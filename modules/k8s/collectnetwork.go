@@ -22,8 +22,8 @@ func (g *gatherer) network(s *survey) {
 	}
 	for i := range s.services {
 		v := &s.services[i]
-		if v.Spec.Type == corev1.ServiceTypeExternalName {
-			continue
+		if v.Spec.Type == corev1.ServiceTypeExternalName || !s.endpointsOf[v.Namespace] {
+			continue // where it leads cannot be known
 		}
 		key := v.Namespace + "/" + v.Name
 		g.rec.Fact(v.Name, within(v), &evidence.Service{Type: string(v.Spec.Type), ClusterIP: v.Spec.ClusterIP, Selector: v.Spec.Selector,

@@ -54,6 +54,7 @@ type survey struct {
 	secrets     []corev1.Secret
 	accounts    []corev1.ServiceAccount
 	accountsOf  map[string]bool // namespaces whose accounts were listed
+	endpointsOf map[string]bool // and those whose endpoints were
 	records     map[string]bool // NAMESPACE/NAME of clusters that an operator has on record
 	recordsOf   bool            // whether such records were listed
 	recordsIn   string          // the one namespace where; empty for all
@@ -93,7 +94,7 @@ func listWithin[T any, L interface{ GetContinue() string }](c *crew, s *survey, 
 // can be many, and nothing else waits for them. explicit are the namespaces of databases, where they
 // are known.
 func (g *gatherer) survey(crew, late *crew, explicit []string, events bool) *survey {
-	s := &survey{late: late, told: events, accountsOf: map[string]bool{}, records: map[string]bool{}}
+	s := &survey{late: late, told: events, accountsOf: map[string]bool{}, endpointsOf: map[string]bool{}, records: map[string]bool{}}
 	core := g.Clientset().CoreV1()
 	listWithin(crew, s, firstTime, "namespaces", "", "", &s.namespaces, core.Namespaces().List, func(l *corev1.NamespaceList) []corev1.Namespace { return l.Items })
 	g.records(crew, s)
@@ -103,6 +104,11 @@ func (g *gatherer) survey(crew, late *crew, explicit []string, events bool) *sur
 	s.databases, s.operators = explicit, operators()
 	if len(explicit) == 0 {
 		s.databases = s.homes(found(), g.namespace)
+	}
+	for _, ns := range explicit {
+		if len(s.namespaces) > 0 && !slices.ContainsFunc(s.namespaces, func(n corev1.Namespace) bool { return n.Name == ns }) {
+			g.rec.Gap("all", evidence.Place{Namespace: ns}, errors.New("there is no such namespace"))
+		}
 	}
 	if n := len(s.databases); n > maxNamespaces {
 		s.databases = s.databases[:maxNamespaces]
@@ -169,7 +175,7 @@ func (g *gatherer) listNetwork(crew *crew, s *survey, ns string) {
 	core := g.Clientset().CoreV1()
 	list(crew, s, "services", ns, "", &s.services, core.Services(ns).List, func(l *corev1.ServiceList) []corev1.Service { return l.Items })
 	//nolint:staticcheck // servers before 1.21 have nothing else
-	list(crew, s, "endpoints", ns, "", &s.endpoints, core.Endpoints(ns).List, func(l *corev1.EndpointsList) []corev1.Endpoints { return l.Items })
+	list(crew, s, "endpoints", ns, "", &s.endpoints, noting(s, s.endpointsOf, ns, core.Endpoints(ns).List), func(l *corev1.EndpointsList) []corev1.Endpoints { return l.Items })
 }
 
 func (g *gatherer) listDeployments(crew *crew, s *survey, ns string) {
@@ -184,15 +190,21 @@ func (g *gatherer) listRecords(crew *crew, s *survey, ns string) {
 	core := g.Clientset().CoreV1()
 	list(crew, s, "config maps", ns, "", &s.configMaps, core.ConfigMaps(ns).List, func(l *corev1.ConfigMapList) []corev1.ConfigMap { return l.Items })
 	list(crew, s, "secrets", ns, "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token", &s.secrets, core.Secrets(ns).List, func(l *corev1.SecretList) []corev1.Secret { return l.Items })
-	list(crew, s, "service accounts", ns, "", &s.accounts, func(ctx context.Context, o metav1.ListOptions) (*corev1.ServiceAccountList, error) {
-		l, err := core.ServiceAccounts(ns).List(ctx, o)
+	list(crew, s, "service accounts", ns, "", &s.accounts, noting(s, s.accountsOf, ns, core.ServiceAccounts(ns).List), func(l *corev1.ServiceAccountList) []corev1.ServiceAccount { return l.Items })
+}
+
+// noting notes the namespaces that could be listed in: where a list is missing,
+// what would be on it is not.
+func noting[L any](s *survey, listed map[string]bool, ns string, get func(context.Context, metav1.ListOptions) (L, error)) func(context.Context, metav1.ListOptions) (L, error) {
+	return func(ctx context.Context, o metav1.ListOptions) (L, error) {
+		l, err := get(ctx, o)
 		if err == nil {
 			s.mu.Lock()
-			s.accountsOf[ns] = true
+			listed[ns] = true
 			s.mu.Unlock()
 		}
 		return l, err
-	}, func(l *corev1.ServiceAccountList) []corev1.ServiceAccount { return l.Items })
+	}
 }
 
 // heartbeats lists the leases by which kubelets say that they live. Servers

@@ -97,6 +97,8 @@ type gatherer struct {
 	namespaces []string  // none for all
 
 	databases []corev1.Pod      // that hold a database
+	blind     bool              // they could not be listed
+	podsIn    string            // the one namespace where they could be; empty for all that are meant
 	records   map[string]bool   // NAMESPACE/NAME of Pgclusters
 	listed    map[string]bool   // kinds that were listed in full
 	servers   []operatorAPI     // operators that have an apiserver

@@ -170,6 +170,24 @@ func TestTheRecordsOfPGO4AreCollected(t *testing.T) {
 	}
 }
 
+func TestARecordOfAnotherFormIsAGapAndTheRestGoesOn(t *testing.T) {
+	a := newArchive(t)
+	a.file("pgo-4.2.1/pgcluster-initialized.yaml", nil)
+	a.file("pgo-4.2.1/pgcluster-initialized.yaml", func(o *unstructured.Unstructured) {
+		o.SetName("strange")
+		o.Object["spec"] = object{"ccpimage": []any{"x"}}
+	})
+	a.file("pgo-4.2.1/pgcluster-initialized.yaml", func(o *unstructured.Unstructured) {
+		o.SetName("empty")
+		o.Object["spec"], o.Object["status"] = object{}, object{}
+	})
+	m := a.collect(&Collect{})
+	require.Len(t, m.Gaps(), 1)
+	require.Equal(t, "the Pgcluster strange", m.Gaps()[0].What)
+	recordOf[evidence.Cluster](t, m, "hippo")
+	require.Empty(t, recordOf[evidence.Cluster](t, m, "empty").Image)
+}
+
 func TestTheRecordsOfPGO6AreCollectedWithTheirFalseConditions(t *testing.T) {
 	a := newArchive(t)
 	a.file("pgo-6.0.3/postgrescluster-imagepull.yaml", nil)

@@ -53,9 +53,11 @@ func (g *gatherer) pods(ctx context.Context) error {
 		for _, ns := range g.everywhere() {
 			l, err := g.kube.Clientset().CoreV1().Pods(ns).List(ctx, metav1.ListOptions{LabelSelector: selector})
 			if apierrors.IsForbidden(err) && ns == "" {
-				l, err = g.kube.Clientset().CoreV1().Pods(g.kube.Namespace()).List(ctx, metav1.ListOptions{LabelSelector: selector})
+				g.podsIn = g.kube.Namespace()
+				l, err = g.kube.Clientset().CoreV1().Pods(g.podsIn).List(ctx, metav1.ListOptions{LabelSelector: selector})
 			}
 			if err != nil {
+				g.blind = true
 				if err := g.gap("pods of databases", ns, err); err != nil {
 					return err
 				}
@@ -67,8 +69,12 @@ func (g *gatherer) pods(ctx context.Context) error {
 	return nil
 }
 
-// holding counts the pods with a label, in a namespace.
+// holding counts the pods with a label, in a namespace; -1 where that cannot be
+// known.
 func (g *gatherer) holding(namespace, label, value string) (n int64) {
+	if g.blind || g.podsIn != "" && g.podsIn != namespace {
+		return -1
+	}
 	for i := range g.databases {
 		if p := &g.databases[i]; p.Namespace == namespace && p.Labels[label] == value && p.Status.Phase != corev1.PodFailed {
 			n++
@@ -101,8 +107,9 @@ func (g *gatherer) pgclusters(ctx context.Context) error {
 		if minor, ok := minorOf4(raw.GetLabels()["pgo-version"]); ok && minor >= 6 {
 			fact.Autofail = !o.Spec.DisableAutofail
 		}
-		fact.Images = g.images42(raw, o)
-		fact.Image = fact.Images[0]
+		if fact.Images = g.images42(raw, o); len(fact.Images) > 0 {
+			fact.Image = fact.Images[0]
+		}
 		for j := range replicas {
 			cluster, _, _ := unstructured.NestedString(replicas[j].Object, "spec", "clustername")
 			if replicas[j].GetNamespace() == raw.GetNamespace() && cluster == raw.GetName() {
@@ -123,6 +130,9 @@ func (g *gatherer) pgclusters(ctx context.Context) error {
 // same prefix and tag, where nobody may have thought of them.
 func (g *gatherer) images42(raw *unstructured.Unstructured, o *pgclusterObject) []string {
 	prefix := cmp.Or(o.Spec.Prefix, g.prefix[g.owners[raw.GetNamespace()]])
+	if o.Spec.Image == "" {
+		return nil
+	}
 	images := []string{imageRef{prefix, o.Spec.Image, o.Spec.Tag}.String()}
 	labels := raw.GetLabels()
 	for _, s := range []struct {
