@@ -77,6 +77,8 @@ func (g *gate) Log(log evidence.Log, text io.Reader) error {
 	select {
 	case <-l.over:
 	case <-g.ctx.Done():
+	}
+	if g.ctx.Err() != nil {
 		return errors.Join(err, errShut)
 	}
 	return err
