@@ -59,13 +59,13 @@ finding "G-27" {
   }
   line "said" {
     in       = ["run"]
-    match    = "(?:user (?P<user>\\S+) is refused: (?P<offered>.{0,160}))|unable to authenticate, attempted methods \\[(?P<tried>[^\\]]*)\\]"
+    match    = "(?:user (?P<user>\\S+) is refused: (?:offered )?(?P<offered>.{0,400}))|unable to authenticate, attempted methods \\[(?P<tried>[^\\]]*)\\]"
     strength = "hint"
   }
 
   cause = {
-    en = "${try(compact([step.target])[0], compact([reach.place.node, reach.name])[0], "The machine")} speaks SSH and lets nobody in${try(": user ${compact([said.user])[0]}, ${compact([said.offered])[0]}", try(": tried ${compact([said.tried])[0]}", ""))}. The public key is not in that user's authorized_keys, the file or its folder is writable by others, the user is another one, or passwords are switched off."
-    zh = "${try(compact([step.target])[0], compact([reach.place.node, reach.name])[0], "该机器")} 的 SSH 可达但拒绝登录${try("：用户 ${compact([said.user])[0]}，${compact([said.offered])[0]}", try("：已尝试 ${compact([said.tried])[0]}", ""))}。可能是公钥不在该用户的 authorized_keys 中、文件或目录权限过宽、用户名不对，或禁用了密码登录。"
+    en = "${try(compact([step.target])[0], compact([reach.place.node, reach.name])[0], "The machine")} speaks SSH and lets nobody in${try(": user ${compact([said.user])[0]}, offered ${regexreplace(compact([said.offered])[0], " \\(ssh:.*$", "")}", try(": tried ${compact([said.tried])[0]}", ""))}. The public key is not in that user's authorized_keys, the file or its folder is writable by others, the user is another one, or passwords are switched off."
+    zh = "${try(compact([step.target])[0], compact([reach.place.node, reach.name])[0], "该机器")} 的 SSH 可达但拒绝登录${try("：用户 ${compact([said.user])[0]}，已出示 ${regexreplace(compact([said.offered])[0], " \\(ssh:.*$", "")}", try("：已尝试 ${compact([said.tried])[0]}", ""))}。可能是公钥不在该用户的 authorized_keys 中、文件或目录权限过宽、用户名不对，或禁用了密码登录。"
   }
   check = {
     en = "There: ls -ld ~ ~/.ssh ~/.ssh/authorized_keys (700, 700, 600), and journalctl -u sshd for its own reason."

@@ -70,8 +70,8 @@ finding "G-10" {
   unless = place.pod != "" && anytrue([for p in facts.k8s_pod : p.name == place.pod && p.ready])
 
   cause = {
-    en = "The kernel refuses to start ${try(compact([said.program])[0], "the program")} of ${try(ended.image, image.name, "the image")}: it is built for another architecture than the node's, or it is a script that does not begin with #!.${try(" ${image.evidence}.", "")}"
-    zh = "内核拒绝启动 ${try(ended.image, image.name, "镜像")} 中的${try(compact([said.program])[0], "程序")}：它不是为本节点架构编译的，或者是没有 #! 首行的脚本。${try("${image.evidence}。", "")}"
+    en = "The kernel refuses to start ${try(compact([said.program])[0], "the program")} of ${try(ended.image, image.name, [for c in facts.k8s_container : c.image if c.place.pod == said.place.pod && c.place.container == "database"][0], "the image")}: it is built for another architecture than the node's, or it is a script that does not begin with #!.${try(" ${image.evidence}.", "")}"
+    zh = "内核拒绝启动镜像 ${try(ended.image, image.name, [for c in facts.k8s_container : c.image if c.place.pod == said.place.pod && c.place.container == "database"][0], "")} 中的${try(compact([said.program])[0], "程序")}：它不是为本节点架构编译的，或者是没有 #! 首行的脚本。${try("${image.evidence}。", "")}"
   }
   check = {
     en = "docker image inspect --format '{{.Architecture}}' IMAGE on the node, and uname -m there; head -1 of the entrypoint script."

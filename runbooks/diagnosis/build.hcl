@@ -184,8 +184,8 @@ finding "G-05" {
   }
 
   cause = {
-    en = "A command of the build ended with exit code ${try(said.code, said_buildkit.code, "other than 0")}: ${try(said.command, said_buildkit.command, "see the step's error")}. None of the known reasons was found in what it printed."
-    zh = "构建中的命令以退出码 ${try(said.code, said_buildkit.code, "非 0")} 结束：${try(said.command, said_buildkit.command, "见步骤的错误信息")}。其输出中没有发现已知的原因。"
+    en = "A command of the build ended with exit code ${try(said.code, said_buildkit.code, "other than 0")}: ${try(trimsuffix(said.command, "'"), trimsuffix(said_buildkit.command, "\""), "see the step's error")}. None of the known reasons was found in what it printed."
+    zh = "构建中的命令以退出码 ${try(said.code, said_buildkit.code, "非 0")} 结束：${try(trimsuffix(said.command, "'"), trimsuffix(said_buildkit.command, "\""), "见步骤的错误信息")}。其输出中没有发现已知的原因。"
   }
   check = {
     en = "Read the lines that the command printed just before it ended; they stand above in the step's log."

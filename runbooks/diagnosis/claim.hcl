@@ -36,8 +36,8 @@ finding "G-39" {
   }
 
   cause = {
-    en = "Claim ${try(claim.name, pod.claims[0], "of the pod")} waits${try(" for ${floor(claim.request / 1048576)} MiB of class \"${claim.class}\"", "")} and no volume is free. ${length([for v in facts.k8s_volume : v if v.phase == "Released"]) > 0 ? "Volumes ${join(", ", [for v in facts.k8s_volume : v.name if v.phase == "Released"])} are Released: they keep the data of claims that were deleted, and are not given out again." : "A cluster needs one volume for each instance and one for the backup repository."}"
-    zh = "PVC ${try(claim.name, pod.claims[0], "")} 等待${try(" ${floor(claim.request / 1048576)} MiB、存储类 “${claim.class}” 的卷", "")}，但没有空闲 PV。${length([for v in facts.k8s_volume : v if v.phase == "Released"]) > 0 ? "PV ${join("、", [for v in facts.k8s_volume : v.name if v.phase == "Released"])} 处于 Released：仍保留已删除 PVC 的数据，不会再次分配。" : "每个实例需要一个卷，备份仓库还需要一个。"}"
+    en = "Claim ${try(claim.name, pod.claims[0], "of the pod")} waits${try(" for ${floor(claim.request / 1048576)} MiB${claim.class == "" ? "" : " of class ${claim.class}"}", "")} and no volume is free. ${length([for v in facts.k8s_volume : v if v.phase == "Released"]) > 0 ? "Volumes ${join(", ", [for v in facts.k8s_volume : v.name if v.phase == "Released"])} are Released: they keep the data of claims that were deleted, and are not given out again." : "A cluster needs one volume for each instance and one for the backup repository."}"
+    zh = "PVC ${try(claim.name, pod.claims[0], "")} 等待${try(" ${floor(claim.request / 1048576)} MiB${claim.class == "" ? "" : "、存储类 ${claim.class}"} 的卷", "")}，但没有空闲 PV。${length([for v in facts.k8s_volume : v if v.phase == "Released"]) > 0 ? "PV ${join("、", [for v in facts.k8s_volume : v.name if v.phase == "Released"])} 处于 Released：仍保留已删除 PVC 的数据，不会再次分配。" : "每个实例需要一个卷，备份仓库还需要一个。"}"
   }
   check = {
     en = "kubectl -n ${try(claim.place.namespace, pod.place.namespace, "NS")} get pvc; kubectl get pv,storageclass"

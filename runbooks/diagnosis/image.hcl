@@ -33,8 +33,8 @@ finding "G-20" {
   }
 
   cause = {
-    en = "Node ${try(pull.place.node, "?")} has no image ${try(pull.image, event.image, "of that name")}, and pulling it fails${try(": ${compact([event.why])[0]}", "")}.${length([for i in try(facts.node_image, []) : i if trimprefix(trimprefix(i.ref, "docker.io/"), "library/") == trimprefix(trimprefix(try(pull.image, "-"), "docker.io/"), "library/") && i.place.node != try(pull.place.node, "")]) > 0 ? " Other nodes have it: ${join(", ", distinct([for i in facts.node_image : i.place.node if trimprefix(trimprefix(i.ref, "docker.io/"), "library/") == trimprefix(trimprefix(try(pull.image, "-"), "docker.io/"), "library/")]))}." : ""}"
-    zh = "节点 ${try(pull.place.node, "?")} 上没有镜像 ${try(pull.image, event.image, "")}，拉取也失败${try("：${compact([event.why])[0]}", "")}。${length([for i in try(facts.node_image, []) : i if trimprefix(trimprefix(i.ref, "docker.io/"), "library/") == trimprefix(trimprefix(try(pull.image, "-"), "docker.io/"), "library/") && i.place.node != try(pull.place.node, "")]) > 0 ? "其他节点上有：${join("、", distinct([for i in facts.node_image : i.place.node if trimprefix(trimprefix(i.ref, "docker.io/"), "library/") == trimprefix(trimprefix(try(pull.image, "-"), "docker.io/"), "library/")]))}。" : ""}"
+    en = "Node ${try(pull.place.node, "?")} has no image ${try(pull.image, event.image, "of that name")}, and pulling it fails${try(": ${regexreplace(compact([event.why])[0], " \\(x[0-9]+\\)\\s*$", "")}", "")}.${length([for i in try(facts.node_image, []) : i if trimprefix(trimprefix(i.ref, "docker.io/"), "library/") == trimprefix(trimprefix(try(pull.image, "-"), "docker.io/"), "library/") && i.place.node != try(pull.place.node, "")]) > 0 ? " Other nodes have it: ${join(", ", distinct([for i in facts.node_image : i.place.node if trimprefix(trimprefix(i.ref, "docker.io/"), "library/") == trimprefix(trimprefix(try(pull.image, "-"), "docker.io/"), "library/")]))}." : ""}"
+    zh = "节点 ${try(pull.place.node, "?")} 上没有镜像 ${try(pull.image, event.image, "")}，拉取也失败${try("：${regexreplace(compact([event.why])[0], " \\(x[0-9]+\\)\\s*$", "")}", "")}。${length([for i in try(facts.node_image, []) : i if trimprefix(trimprefix(i.ref, "docker.io/"), "library/") == trimprefix(trimprefix(try(pull.image, "-"), "docker.io/"), "library/") && i.place.node != try(pull.place.node, "")]) > 0 ? "其他节点上有：${join("、", distinct([for i in facts.node_image : i.place.node if trimprefix(trimprefix(i.ref, "docker.io/"), "library/") == trimprefix(trimprefix(try(pull.image, "-"), "docker.io/"), "library/")]))}。" : ""}"
   }
   check = {
     en = "On node ${try(pull.place.node, "NODE")}: crictl images | grep ${try(split(":", pull.image)[0], "antdb")}. The name must be the same to the letter, prefix and tag included."
@@ -209,8 +209,8 @@ finding "A-03" {
   }
 
   cause = {
-    en = "Node ${try(pull.place.node, "?")} reaches the registry of ${try(pull.image, "the image")} and gets no image: ${try(said.why, "it is refused")}."
-    zh = "节点 ${try(pull.place.node, "?")} 能连到 ${try(pull.image, "该镜像")} 所在仓库，但取不到镜像：${try(said.why, "被拒绝")}。"
+    en = "Node ${try(pull.place.node, "?")} reaches the registry of ${try(pull.image, "the image")} and gets no image: ${regexreplace(try(said.why, "it is refused"), " \\(x[0-9]+\\)\\s*$", "")}."
+    zh = "节点 ${try(pull.place.node, "?")} 能连到 ${try(pull.image, "该镜像")} 所在仓库，但取不到镜像：${regexreplace(try(said.why, "被拒绝"), " \\(x[0-9]+\\)\\s*$", "")}。"
   }
   check = {
     en = "crictl pull ${try(pull.image, "IMAGE")} on the node."

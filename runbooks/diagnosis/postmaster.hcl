@@ -2,8 +2,8 @@
 
 finding "G-40" {
   title = {
-    en = "A library that the settings preload is missing from the image (pgaudit)"
-    zh = "镜像中缺少配置要预加载的库（pgaudit）"
+    en = "${try(fatal.library, "pgaudit.so")} is missing from the image, and the settings preload it"
+    zh = "镜像中缺少配置要预加载的 ${try(fatal.library, "pgaudit.so")}"
   }
   layer    = "postmaster"
   per      = "cluster"
@@ -42,8 +42,8 @@ finding "G-40" {
     zh = "antdbctl image check ${try([for c in facts.k8s_container : c.image if c.place.pod == fatal.place.pod && c.place.container == "database"][0], image.name, "镜像")}：B6.6 与 B6.17 会指出缺哪个库、被哪一层删除。"
   }
   remedy = {
-    en = "Build pgaudit with this server's own pg_config (make install USE_PGXS=1 PG_CONFIG=/usr/pgsql-11/bin/pg_config, branch 1.3 for version 11), put it into the AntDB tarball, rebuild the image under a new tag, ship it to all nodes, and make the cluster anew. Or, without audit, take the library out of shared_preload_libraries."
-    zh = "用该服务器自己的 pg_config 编译 pgaudit（make install USE_PGXS=1 PG_CONFIG=/usr/pgsql-11/bin/pg_config，版本 11 用 1.3 分支），放入 AntDB 安装包，换新标签重建镜像并分发到所有节点，再重建集群。若不需要审计，也可以把该库从 shared_preload_libraries 中去掉。"
+    en = "Build ${trimsuffix(try(fatal.library, "pgaudit.so"), ".so")} with this server's own pg_config (make install USE_PGXS=1 PG_CONFIG=/usr/pgsql-11/bin/pg_config${strcontains(try(fatal.library, "pgaudit.so"), "pgaudit") ? "; branch 1.3 for version 11" : ""}), put it into the AntDB tarball, rebuild the image under a new tag, ship it to all nodes, and make the cluster anew. Or, ${strcontains(try(fatal.library, "pgaudit.so"), "pgaudit") ? "without audit" : "where nobody needs it"}, take the library out of shared_preload_libraries."
+    zh = "用该服务器自己的 pg_config 编译 ${trimsuffix(try(fatal.library, "pgaudit.so"), ".so")}（make install USE_PGXS=1 PG_CONFIG=/usr/pgsql-11/bin/pg_config${strcontains(try(fatal.library, "pgaudit.so"), "pgaudit") ? "，版本 11 用 1.3 分支" : ""}），放入 AntDB 安装包，换新标签重建镜像并分发到所有节点，再重建集群。若不需要${strcontains(try(fatal.library, "pgaudit.so"), "pgaudit") ? "审计" : "它"}，也可以把该库从 shared_preload_libraries 中去掉。"
   }
   fix {
     runbook = "fixes/preload.hcl"
@@ -91,8 +91,8 @@ finding "G-41" {
     zh = "${try(compact([fatal.path, fatal.lib])[0], "镜像中的某个库")} 是为另一个服务器编译的${try("（${compact([fatal.why, fatal.grund, fatal.reason])[0]}）", "")}${try("：服务器版本 ${detail.server}，库版本 ${detail.library}", "")}。${try("${image.evidence}。", "")}直接使用 PGDG 软件包里的库，或文件传输不完整，都会如此。"
   }
   check = {
-    en = "antdbctl image check IMAGE: B6.7 (fits this server) and B6.8 (pgaudit's branch)."
-    zh = "antdbctl image check 镜像：看 B6.7（与服务器匹配）与 B6.8（pgaudit 分支）。"
+    en = "antdbctl image check ${try([for c in facts.k8s_container : c.image if c.place.pod == fatal.place.pod && c.place.container == "database"][0], image.name, "IMAGE")}: B6.7 (fits this server) and B6.8 (pgaudit's branch)."
+    zh = "antdbctl image check ${try([for c in facts.k8s_container : c.image if c.place.pod == fatal.place.pod && c.place.container == "database"][0], image.name, "镜像")}：看 B6.7（与服务器匹配）与 B6.8（pgaudit 分支）。"
   }
   remedy = {
     en = "Build the extension anew with this server's pg_config, in the branch for its major version (pgaudit: 1.2 for 10, 1.3 for 11, 1.4 for 12, 1.5 for 13), rebuild and ship the image."
@@ -169,12 +169,12 @@ finding "G-48" {
     zh = "服务器需要 locale ${try(compact([said.locale, detail.locale])[0], compact([detail.locale])[0], "en_US.utf-8")}，而镜像中没有${try("（${image.evidence}）", "")}：${try(compact([said.incompatible])[0], "") != "" ? "现有数据是用它（由另一个镜像）创建的" : "initdb 在创建任何内容之前就停止了"}。"
   }
   check = {
-    en = "docker run --rm --entrypoint locale IMAGE -a | grep -i en_us"
-    zh = "docker run --rm --entrypoint locale 镜像 -a | grep -i en_us"
+    en = "docker run --rm --entrypoint locale ${try([for c in facts.k8s_container : c.image if c.place.pod == said.place.pod && c.place.container == "database"][0], "IMAGE")} -a | grep -i ${try(split(".", compact([said.locale, detail.locale])[0])[0], split(".", detail.locale)[0], "en_us")}"
+    zh = "docker run --rm --entrypoint locale ${try([for c in facts.k8s_container : c.image if c.place.pod == said.place.pod && c.place.container == "database"][0], "镜像")} -a | grep -i ${try(split(".", compact([said.locale, detail.locale])[0])[0], split(".", detail.locale)[0], "en_us")}"
   }
   remedy = {
-    en = "RUN localedef -i en_US -f UTF-8 en_US.UTF-8 in the Dockerfile (CentOS: glibc-common; Debian: package locales), rebuild, ship, restart the pod."
-    zh = "在 Dockerfile 中 RUN localedef -i en_US -f UTF-8 en_US.UTF-8（CentOS 需 glibc-common，Debian 需 locales 包），重建、分发镜像并重启 Pod。"
+    en = "RUN localedef -i ${try(split(".", compact([said.locale, detail.locale])[0])[0], split(".", detail.locale)[0], "en_US")} -f UTF-8 ${try(split(".", compact([said.locale, detail.locale])[0])[0], split(".", detail.locale)[0], "en_US")}.UTF-8 in the Dockerfile (CentOS: glibc-common; Debian: package locales), rebuild, ship, restart the pod."
+    zh = "在 Dockerfile 中 RUN localedef -i ${try(split(".", compact([said.locale, detail.locale])[0])[0], split(".", detail.locale)[0], "en_US")} -f UTF-8 ${try(split(".", compact([said.locale, detail.locale])[0])[0], split(".", detail.locale)[0], "en_US")}.UTF-8（CentOS 需 glibc-common，Debian 需 locales 包），重建、分发镜像并重启 Pod。"
   }
 }
 
@@ -204,8 +204,8 @@ finding "G-57" {
   ])
 
   cause = {
-    en = "${try(compact([said.version])[0], "") != "" ? "The server was built on a newer system than the image's: it wants ${try(said.version, "a newer glibc")}." : "${try(compact([said.program])[0], "A program")} does not find ${try(compact([said.library, said.import])[0], "a library")}. libpq.so.5, which Patroni's psycopg2 and pgBackRest use, was in /usr/pgsql-11/lib and went with it."}${try(" ${image.evidence}.", "")}"
-    zh = "${try(compact([said.version])[0], "") != "" ? "服务器是在比镜像更新的系统上编译的：需要 ${try(said.version, "更高版本的 glibc")}。" : "${try(compact([said.program])[0], "程序")} 找不到 ${try(compact([said.library, said.import])[0], "共享库")}。Patroni 的 psycopg2 与 pgBackRest 都依赖 libpq.so.5，它原在 /usr/pgsql-11/lib 中，已随目录一起被删。"}${try("${image.evidence}。", "")}"
+    en = "${try(compact([said.version])[0], "") != "" ? "The server was built on a newer system than the image's: it wants ${try(said.version, "a newer glibc")}." : "${try(compact([said.program])[0], compact([said.import])[0] != "" ? "Patroni" : "", "A program")} does not find ${try(compact([said.library, said.import])[0], "a library")}. libpq.so.5, which Patroni's psycopg2 and pgBackRest use, was in /usr/pgsql-11/lib and went with it."}${try(" ${image.evidence}.", "")}"
+    zh = "${try(compact([said.version])[0], "") != "" ? "服务器是在比镜像更新的系统上编译的：需要 ${try(said.version, "更高版本的 glibc")}。" : "${try(compact([said.program])[0], compact([said.import])[0] != "" ? "Patroni" : "", "程序")} 找不到 ${try(compact([said.library, said.import])[0], "共享库")}。Patroni 的 psycopg2 与 pgBackRest 都依赖 libpq.so.5，它原在 /usr/pgsql-11/lib 中，已随目录一起被删。"}${try("${image.evidence}。", "")}"
   }
   check = {
     en = "In the image: ldd /usr/pgsql-11/bin/postgres | grep 'not found'; ldconfig -p | grep libpq; python3 -c 'import psycopg2'"

@@ -19,6 +19,8 @@ finding "G-43" {
     in    = ["container"]
     match = "removing initialize key after failed attempt to bootstrap the cluster"
   }
+  # What once could not start and is up now has been mended.
+  unless = place.pod != "" && anytrue([for p in facts.k8s_pod : p.name == place.pod && p.ready])
 
   cause = {
     en = "Patroni in pod ${try(ended.place.pod, gave_up.place.pod, "?")} gave up bootstrapping and ended by itself: exit code 0 and \"Completed\" are no success here. It ended ${try(ended.restarts, "several")} times, and each try leaves a copy of the data directory on the volume. None of the known reasons was found in its log."

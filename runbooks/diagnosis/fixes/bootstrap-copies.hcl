@@ -36,11 +36,21 @@ variable "known_hosts" {
 variable "at" {
   type        = string
   description = "Node that has the volume."
+
+  validation {
+    condition     = var.at != ""
+    error_message = "Say on which node: --var at=NODE."
+  }
 }
 
 variable "path" {
   type        = string
   description = "Folder of the volume on that node."
+
+  validation {
+    condition     = var.path != ""
+    error_message = "Say where the volume is: --var path=FOLDER."
+  }
 }
 
 locals {

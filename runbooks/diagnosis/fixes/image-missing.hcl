@@ -52,6 +52,11 @@ variable "namespace" {
 variable "image" {
   type        = string
   description = "Name of the image, as the pod asks for it."
+
+  validation {
+    condition     = var.image != ""
+    error_message = "Say which image: --var image=NAME:TAG."
+  }
 }
 
 variable "at" {

@@ -24,6 +24,11 @@ variable "namespace" {
 variable "cluster" {
   type        = string
   description = "Name of the database cluster."
+
+  validation {
+    condition     = var.cluster != ""
+    error_message = "No cluster was made of this image yet: build the image with the library in it."
+  }
 }
 
 variable "library" {

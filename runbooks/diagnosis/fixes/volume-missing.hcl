@@ -46,6 +46,11 @@ variable "namespace" {
 variable "claim" {
   type        = string
   description = "Name of the claim."
+
+  validation {
+    condition     = var.claim != ""
+    error_message = "Say for which claim: --var claim=NAME."
+  }
 }
 
 variable "class" {
@@ -67,6 +72,11 @@ variable "modes" {
 variable "at" {
   type        = string
   description = "Node that the volume is on: its pod will run there."
+
+  validation {
+    condition     = var.at != ""
+    error_message = "Say on which node: --var at=NODE."
+  }
 }
 
 variable "folder" {

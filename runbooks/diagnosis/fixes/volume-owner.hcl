@@ -50,6 +50,11 @@ variable "pod" {
 variable "at" {
   type        = string
   description = "The node that has the folder."
+
+  validation {
+    condition     = var.at != ""
+    error_message = "Say on which node: --var at=NODE."
+  }
 }
 
 variable "path" {
