@@ -46,7 +46,7 @@ finding "G-84" {
   layer    = "backup"
   per      = "cluster"
   steps    = ["backup.", "pgo.", "sql."]
-  explains = ["G-75", "G-83", "B-01", "B-16"]
+  explains = ["G-83", "B-01", "B-16"]
 
   line "said" {
     in       = ["container", "server"]
@@ -80,7 +80,7 @@ finding "G-85" {
   layer    = "backup"
   per      = "cluster"
   steps    = ["backup.", "pgo.", "k8s."]
-  explains = ["G-83", "G-84", "G-88", "B-16", "B-25"]
+  explains = ["G-83", "G-84", "G-88", "B-16", "B-25", "B-27"]
 
   line "said" {
     in       = ["job", "container", "server", "run"]
@@ -116,7 +116,7 @@ finding "G-86" {
   layer    = "backup"
   per      = "cluster"
   steps    = ["backup.", "pgo.", "k8s."]
-  explains = ["G-88", "B-16", "B-25"]
+  explains = ["G-88", "B-16", "B-25", "B-27"]
 
   line "said" {
     in       = ["job", "container", "server", "run"]
@@ -152,7 +152,7 @@ finding "G-87" {
   layer    = "backup"
   per      = "cluster"
   steps    = ["backup.", "pgo.", "k8s."]
-  explains = ["G-83", "G-84", "G-88", "B-16", "B-25"]
+  explains = ["G-83", "G-84", "G-88", "B-16", "B-25", "B-27"]
 
   line "said" {
     in       = ["job", "container", "server", "run"]

@@ -5,7 +5,7 @@ finding "G-103" {
   layer    = "network"
   per      = "site"
   steps    = ["pgo.", "sql.", "backup.", "patroni.", "k8s."]
-  explains = ["G-78", "G-80", "G-83", "G-84", "B-04", "B-25"]
+  explains = ["G-78", "G-80", "G-83", "G-84", "B-04", "B-25", "B-27"]
 
   fact "down" {
     of       = "k8s.dns"

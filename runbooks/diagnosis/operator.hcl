@@ -200,11 +200,11 @@ finding "G-97" {
 }
 
 finding "G-98" {
-  title = { en = "The operator missed that the database became ready: the creation never ends", zh = "operator 错过了数据库就绪事件：创建流程一直未完成" }
-  layer = "operator"
-  per   = "cluster"
-  steps = ["pgo.", "backup."]
-  explains = ["G-88"]
+  title    = { en = "The operator missed that the database became ready: the creation never ends", zh = "operator 错过了数据库就绪事件：创建流程一直未完成" }
+  layer    = "operator"
+  per      = "cluster"
+  steps    = ["pgo.", "backup."]
+  explains = ["G-88", "B-27"]
 
   fact "open" {
     of = "pgo.workflow"

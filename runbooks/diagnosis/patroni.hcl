@@ -19,6 +19,8 @@ finding "G-59" {
     strength = "proof"
   }
 
+  unless = right == null && anytrue([for p in facts.k8s_pod : p.name == try(denied.place.pod, "") && p.ready])
+
   cause = {
     en = "The service account ${try(right.who, "system:serviceaccount:${denied.namespace}:${denied.account}")} may not ${try(right.verb, denied.verb)} ${try(right.resource, denied.resource)}. Patroni keeps its lock and its state there: without that right no member becomes leader, and none becomes ready."
     zh = "服务账号 ${try(right.who, "system:serviceaccount:${denied.namespace}:${denied.account}")} 没有对 ${try(right.resource, denied.resource)} 执行 ${try(right.verb, denied.verb)} 的权限。Patroni 的领导者锁和集群状态都存放在这些对象里，没有权限就选不出主节点，Pod 也不会就绪。"
@@ -241,7 +243,7 @@ finding "B-15" {
     en = "Nobody leads cluster ${unled.place.cluster}, and Patroni is paused: it may neither promote a replica nor start a database that has stopped."
     zh = "集群 ${unled.place.cluster} 没有主节点，且 Patroni 处于暂停状态：它既不会提升副本，也不会启动已停止的数据库。"
   }
-  check  = { en = "patronictl list ${unled.place.cluster}: “Maintenance mode: on”, no Leader.", zh = "patronictl list ${unled.place.cluster}：显示 “Maintenance mode: on”，且没有 Leader。" }
+  check = { en = "patronictl list ${unled.place.cluster}: “Maintenance mode: on”, no Leader.", zh = "patronictl list ${unled.place.cluster}：显示 “Maintenance mode: on”，且没有 Leader。" }
   remedy = {
     en = "See first why it was paused (a maintenance that still goes on?). Then, in any database container: patronictl resume ${unled.place.cluster}. Within ten seconds the healthiest member becomes leader."
     zh = "先弄清当初为何暂停（是否仍在维护中）。然后在任一数据库容器内执行 patronictl resume ${unled.place.cluster}，十秒内最健康的成员会成为主节点。"

@@ -32,9 +32,11 @@ finding "G-62" {
     past     = true
   }
 
-  # It is being copied anew already.
+  # It is being copied anew already, or follows again.
   unless = anytrue([
     for m in facts.patroni_member : contains(compact([try(behind.name, ""), try(stopped.place.pod, "")]), m.name) && m.state == "creating replica"
+    ]) || behind == null && anytrue([
+    for s in facts.pg_server : s.place.pod == try(stopped.place.pod, "") && (s.receiving || !s.recovery && s.error == "")
   ])
 
   cause = {
@@ -69,8 +71,9 @@ finding "B-26" {
     strength = "strong"
   }
 
-  # The timeline is the leader's: then it is the replica that went astray.
-  unless = try(!anytrue([
+  # The timeline is the leader's: then it is the replica that went astray. Or it
+  # follows again.
+  unless = anytrue([for s in facts.pg_server : s.place.pod == stray.place.pod && s.receiving]) || try(!anytrue([
     for c in facts.patroni_cluster : c.leader != "" && c.timeline > 0 && c.timeline < tonumber(coalesce(stray.timeline, stray.timeline_zh)) && c.place.cluster == stray.place.cluster && c.place.namespace == stray.place.namespace
   ]), true)
 
@@ -83,8 +86,8 @@ finding "B-26" {
     zh = "在备份库 Pod 中查找 archive/db 下的 .history 文件；在主节点：select timeline_id from pg_control_checkpoint()。"
   }
   remedy = {
-    en = "Make sure that no server of that timeline is in use. Then move its history file (${format("%08X", parseint(coalesce(stray.timeline, stray.timeline_zh), 10))}.history) out of the repository's archive, keep it, and have the replica copied anew: patronictl reinit ${stray.place.cluster} ${stray.place.pod}."
-    zh = "确认没有服务器在使用该时间线。然后把它的历史文件（${format("%08X", parseint(coalesce(stray.timeline, stray.timeline_zh), 10))}.history）移出备份库归档并妥善保存，再重新拷贝副本：patronictl reinit ${stray.place.cluster} ${stray.place.pod}。"
+    en = "Make sure that no server of that timeline is in use. Then move its history file (${format("%08X", parseint(coalesce(stray.timeline, stray.timeline_zh), 10))}.history) and the folders of its WAL (${format("%08X", parseint(coalesce(stray.timeline, stray.timeline_zh), 10))}…) out of the repository's archive, keep them, and have the replica copied anew: patronictl reinit ${stray.place.cluster} ${stray.place.pod}."
+    zh = "确认没有服务器在使用该时间线。然后把它的历史文件（${format("%08X", parseint(coalesce(stray.timeline, stray.timeline_zh), 10))}.history）和 WAL 目录（${format("%08X", parseint(coalesce(stray.timeline, stray.timeline_zh), 10))}…）移出备份库归档并妥善保存，再重新拷贝副本：patronictl reinit ${stray.place.cluster} ${stray.place.pod}。"
   }
 }
 

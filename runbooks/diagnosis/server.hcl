@@ -25,6 +25,8 @@ finding "G-73" {
     strength = "strong"
   }
 
+  unless = anytrue([for p in facts.k8s_pod : p.name == try(said.place.pod, gate.place.pod, "") && p.ready])
+
   cause = {
     en = try("The data directory was made by PostgreSQL ${versions.data}, and the image has server ${versions.server}.${versions.line == "" ? null : ""}", "The cluster's record asks for PostgreSQL ${gate.wanted}, and the image ${try(one([for c in facts.k8s_container : c.image if c.place.pod == gate.place.pod && c.place.container == "database"]), "of the database")} has another major version.", "The data directory was made by a server of another major version (or other block size) than the one in the image.")
     zh = try("数据目录由 PostgreSQL ${versions.data} 初始化，而镜像中的服务器是 ${versions.server}。${versions.line == "" ? null : ""}", "集群记录要求 PostgreSQL ${gate.wanted}，而镜像 ${try(one([for c in facts.k8s_container : c.image if c.place.pod == gate.place.pod && c.place.container == "database"]), "")} 是另一个大版本。", "数据目录由另一个大版本（或不同块大小）的服务器初始化，与镜像中的服务器不兼容。")
@@ -60,11 +62,13 @@ finding "G-74" {
     strength = "hint"
   }
 
+  unless = anytrue([for p in facts.k8s_pod : p.name == try(checkpoint.place.pod, locked.place.pod, "") && p.ready])
+
   cause = {
     en = try("The server in ${checkpoint.place.pod} finds no valid checkpoint in its WAL: files of pg_wal or pg_control are lost or older than the data (a crash on storage that does not sync, a copied or half restored directory).", "The server in ${locked.place.pod} finds ${coalesce(locked.file, locked.file_zh)}: another server has this data directory open${try(" (pods ${join(", ", sort([for p in facts.k8s_pod : p.name if p.role == "database" && p.place.namespace == shared.place.namespace && length([for c in p.claims : c if contains(shared.claims, c)]) > 0]))} mount the same claim)", "")}, or one that was killed left the file and its number is taken by another process.")
     zh = try("${checkpoint.place.pod} 中的服务器在 WAL 里找不到有效的检查点：pg_wal 或 pg_control 丢失，或比数据旧（存储没有真正落盘时崩溃，或目录是拷贝/不完整恢复的）。", "${locked.place.pod} 中的服务器发现 ${coalesce(locked.file, locked.file_zh)}：另一个服务器正打开同一数据目录${try("（Pod ${join("、", sort([for p in facts.k8s_pod : p.name if p.role == "database" && p.place.namespace == shared.place.namespace && length([for c in p.claims : c if contains(shared.claims, c)]) > 0]))} 挂载了同一个 PVC）", "")}，或上次被杀的服务器留下了该文件且其进程号已被占用。")
   }
-  check  = { en = "kubectl get pods -o wide and the claims they mount; on every node: grep -l postmaster /proc/*/comm; ls -l of the data directory and of pg_wal.", zh = "kubectl get pods -o wide 并查看各自挂载的 PVC；在每个节点检查是否还有 postgres 进程；查看数据目录和 pg_wal 的文件。" }
+  check = { en = "kubectl get pods -o wide and the claims they mount; on every node: grep -l postmaster /proc/*/comm; ls -l of the data directory and of pg_wal.", zh = "kubectl get pods -o wide 并查看各自挂载的 PVC；在每个节点检查是否还有 postgres 进程；查看数据目录和 pg_wal 的文件。" }
   remedy = {
     en = try("Do not run pg_resetwal on the only copy. If a replica is whole, fail over to it and copy this member anew (patronictl reinit); else restore from pgBackRest. ${checkpoint.place.pod == "" ? null : ""}", "Stop all but one of the servers on this volume (scale the Deployment that should not be there to 0) and wait until its pod is gone. Remove postmaster.pid only when surely no server runs on it, on any node: two servers on one directory destroy it.")
     zh = try("不要在唯一的副本上执行 pg_resetwal。若有完好的副本，切换过去并重建本成员（patronictl reinit）；否则用 pgBackRest 恢复。${checkpoint.place.pod == "" ? null : ""}", "只保留一个使用该卷的服务器（把多余的 Deployment 缩容为 0），等其 Pod 消失。只有在确认所有节点上都没有服务器使用该目录时才能删除 postmaster.pid：两个服务器同时打开一个目录会毁掉数据。")
@@ -76,7 +80,7 @@ finding "G-75" {
   layer    = "volume"
   per      = "cluster"
   steps    = ["pgo.", "patroni.", "sql.", "backup.", "k8s."]
-  explains = ["G-43", "G-54", "G-66", "G-72", "G-83", "G-98", "G-105", "B-01", "B-04", "B-05"]
+  explains = ["G-43", "G-54", "G-66", "G-72", "G-83", "G-105", "B-01", "B-04", "B-05"]
 
   line "said" {
     in       = ["container", "server"]
@@ -89,6 +93,8 @@ finding "G-75" {
     when     = self.percent >= 99 || (self.percent >= 95 && self.free < 67108864)
     strength = "proof"
   }
+
+  unless = full == null && anytrue([for p in facts.k8s_pod : p.name == try(said.place.pod, "") && p.ready])
 
   cause = {
     en = "${try("The volume of ${full.place.pod} is ${full.percent} % full (${floor(full.free / 1048576)} MiB free)", "The volume of ${said.place.pod} is full")}: the server cannot write WAL and stops.${try(length(full.copies) > 0 ? " ${length(full.copies)} directories that failed bootstraps left lie beside the data: ${join(", ", slice(full.copies, 0, min(3, length(full.copies))))}${length(full.copies) > 3 ? ", …" : ""}." : "", "")}${try(full.wal > 2147483648 ? " pg_wal alone has ${format("%.1f", full.wal / 1073741824)} GiB: WAL is not let go (archiving that fails, a slot that nobody reads)." : "", "")}"
@@ -168,6 +174,8 @@ finding "G-112" {
     when     = self.id == "B6.10" && self.verdict == "bad"
     strength = "proof"
   }
+
+  unless = libpq == null && anytrue([for p in facts.k8s_pod : p.name == try(symbol.place.pod, zone.place.pod, "") && p.ready])
 
   cause = {
     en = "${try("A library finds a libpq that has no ${symbol.symbol}: it is the libpq of another version.", try("The server refuses its own time zone (${coalesce(zone.parameter, zone.parameter_zh)} = “${coalesce(zone.value, zone.value_zh)}”): its share directory with the time zones is not the one that it was built with.", "Image ${libpq.name}: ${libpq.evidence}"))} bin, lib and share must come from one build."
