@@ -1,15 +1,19 @@
-# Prints the end of a log file of pgBackRest; without a name, the names of the newest that there are. It changes nothing.
-# usage: collect_log.sh [FILE BYTES]
+# Prints the ends of pgBackRest's newest log files, each under its name. It changes nothing.
+# usage: collect_log.sh BYTES
 LC_ALL=C; export LC_ALL
-if [ -n "$1" ]; then tail -c "$2" "$1"; exit; fi
+bytes=$1
 for logs in "$PGBACKREST_LOG_PATH" /var/log/pgbackrest /pgbackrest/repo1/log /tmp; do
 	[ -n "$logs" ] && [ -d "$logs" ] || continue
-	found=
+	set --
 	for f in $(ls -t "$logs" | head -n 64); do
-		case $f in *-backup.log | *-stanza-create.log | *-archive-push*.log | *-archive-get*.log | *-expire.log | *-restore.log | *-check.log) ;; *) continue ;; esac
-		printf '%s\n' "$logs/$f"
-		found="x$found"
-		[ "$found" != xxxx ] || break
+		case $f in *-backup.log | *-stanza-create.log | *-archive-push*.log | *-archive-get*.log | *-expire.log | *-restore.log | *-check.log) set -- "$@" "$f" ;; esac
+		[ $# -lt 4 ] || break
 	done
-	[ -z "$found" ] || exit 0
+	[ $# -gt 0 ] || continue
+	for f; do
+		echo "-- $logs/$f --"
+		tail -c "$bytes" "$logs/$f" || exit
+		echo
+	done
+	exit 0
 done

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -104,26 +103,15 @@ func held(text string) bool {
 	return false
 }
 
-// logs streams the ends of pgBackRest's newest log files.
+// logs streams the ends of pgBackRest's newest log files, as one log.
 func (c *Collect) logs(ctx context.Context, r *repository, rec evidence.Recorder) {
-	script := shell.Lean(collectLogScript)
-	names := conn.Script(script)
-	names.User = r.user
-	found, err := r.run.Run(ctx, names)
+	err := evidence.Stream(rec, evidence.Log{Kind: evidence.JobLog, Name: "pgBackRest's log files", Place: r.place}, func(w io.Writer) error {
+		cmd := conn.Script(shell.Lean(collectLogScript), strconv.Itoa(c.LogBytes))
+		cmd.User, cmd.Stdout = r.user, w
+		_, err := r.run.Run(ctx, cmd)
+		return err
+	})
 	if err != nil {
-		rec.Gap("pgBackRest's logs", r.place, err)
-		return
-	}
-	for _, file := range strings.Fields(found.Stdout) {
-		log := evidence.Log{Kind: evidence.JobLog, Name: "pgBackRest's " + path.Base(file), Place: r.place}
-		err := evidence.Stream(rec, log, func(w io.Writer) error {
-			cmd := conn.Script(script, file, strconv.Itoa(c.LogBytes))
-			cmd.User, cmd.Stdout = r.user, w
-			_, err := r.run.Run(ctx, cmd)
-			return err
-		})
-		if err != nil {
-			rec.Gap("pgBackRest's "+path.Base(file), r.place, err)
-		}
+		rec.Gap("pgBackRest's log files", r.place, err)
 	}
 }

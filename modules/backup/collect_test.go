@@ -73,8 +73,10 @@ func TestCollectFollowsARepository(t *testing.T) {
 	require.Equal(t, int64(1), c.stanza.Backups)
 	require.True(t, c.stanza.LastAge >= 0 && c.stanza.LastAge < 600, "%d", c.stanza.LastAge)
 	require.False(t, c.stanza.Locked)
-	require.Contains(t, c.logs["pgBackRest's db-backup.log"], "new backup label")
-	require.Contains(t, c.logs["pgBackRest's db-stanza-create.log"], "stanza-create command end")
+	files := c.logs["pgBackRest's log files"]
+	for _, want := range []string{"-- " + s.dir + "/db-backup.log --", "new backup label", "-- " + s.dir + "/db-stanza-create.log --", "stanza-create command end"} {
+		require.Contains(t, files, want)
+	}
 
 	lock, err := os.OpenFile(filepath.Join(s.dir, "lock", "db-backup.lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	require.NoError(t, err)
