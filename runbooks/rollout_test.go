@@ -169,6 +169,11 @@ func TestTheWholeStory(t *testing.T) {
 	require.Zero(t, third.counts()[event.Changed], third.text)
 	require.Equal(t, before, s.versions(), "nothing in the namespace was written")
 
+	health := s.other("health-check.hcl")
+	require.Zero(t, health.code, health.text)
+	require.Contains(t, health.text, "✓ API server")
+	require.NotContains(t, health.text, "✗ "+s.cluster)
+
 	s.password = rand.Text()[:8] + `'\/& "密码` // what shells, SQL and sed scripts stumble over
 	rotated := s.twice("antdb-rotate-password.hcl", "password")
 	require.Equal(t, event.Unchanged, rotated.finished("logins").Status, "logins from everywhere, by the new password")
@@ -180,20 +185,23 @@ func TestTheWholeStory(t *testing.T) {
 	require.Contains(t, drilled.text, "passed: ")
 }
 
+// other applies another runbook of the folder.
+func (s *site) other(runbook string, vars ...string) result {
+	s.t.Helper()
+	rollout, before := s.book, s.vars
+	defer func() { s.book, s.vars = rollout, before }()
+	s.book, s.vars = filepath.Join(filepath.Dir(rollout), runbook), vars
+	return s.apply()
+}
+
 // twice applies another runbook until nothing is left to do, which is once:
 // step makes a change, and then none.
 func (s *site) twice(runbook, step string) result {
 	s.t.Helper()
-	rollout := s.book
-	defer func() { s.book = rollout }()
-	s.book = filepath.Join(filepath.Dir(rollout), runbook)
-	vars := s.vars
-	defer func() { s.vars = vars }()
-	s.vars = []string{"--var", "cluster=" + s.cluster}
-	first := s.apply()
+	first := s.other(runbook, "--var", "cluster="+s.cluster)
 	require.Zero(s.t, first.code, first.text)
 	require.Equal(s.t, event.Changed, first.finished(step).Status, first.text)
-	second := s.apply()
+	second := s.other(runbook, "--var", "cluster="+s.cluster)
 	require.Zero(s.t, second.code, second.text)
 	require.Zero(s.t, second.counts()[event.Changed], second.text)
 	return first

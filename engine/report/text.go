@@ -1,8 +1,6 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -175,28 +173,6 @@ func (t *Text) printEnd(run string, f event.RunFinished) {
 
 // looks reports whether a command only looks.
 func looks(command string) bool { return command == "diagnose" || command == "bundle" }
-
-// readable is a text as it is, and what has parts as JSON, in lines where it is
-// long.
-func readable(value any) string {
-	if text, ok := value.(string); ok {
-		return text
-	}
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(value); err != nil {
-		return fmt.Sprint(value)
-	}
-	line := strings.TrimSpace(out.String())
-	if len(line) > 100 {
-		var lines bytes.Buffer
-		if json.Indent(&lines, []byte(line), "", "  ") == nil {
-			return lines.String()
-		}
-	}
-	return line
-}
 
 // block puts a text of several lines, such as a table, below what it belongs to.
 func block(text string) string {
