@@ -98,6 +98,7 @@ type run struct {
 	found   findings
 	known   *Knowledge // once it was needed
 	fixed   bool       // a fix was applied just now: what was said before is history
+	looked  bool       // it was said once where a diagnosis looks
 }
 
 // home is where the state and the logs of a runbook's runs are kept.

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -26,11 +25,6 @@ type Repair struct {
 	Patience time.Duration // how long the finding may take to go; 0 for a minute
 }
 
-const (
-	defaultPatience = time.Minute
-	lookPause       = 3 * time.Second // between two looks whether a finding is gone
-)
-
 // cure is a finding that holds, and its fix.
 type cure struct {
 	finding, title, remedy string
@@ -41,8 +35,12 @@ type cure struct {
 	playbook               string // that found it; none for the knowledge base
 }
 
+// mostPlaces bounds how often one finding is fixed, each time at another place.
+const mostPlaces = 64
+
 // Fix diagnoses, plans the fix of a finding that holds, asks, applies it, and
-// diagnoses again to see that the finding is gone.
+// diagnoses again to see that the finding is gone. One that holds at several
+// places is fixed at one after the other.
 func Fix(ctx context.Context, cfg Config, book *lang.Runbook, want Repair) (Outcome, error) {
 	out, err := Diagnose(ctx, cfg, book, nil)
 	if err != nil || out.Interrupted {
@@ -52,7 +50,23 @@ func Fix(ctx context.Context, cfg Config, book *lang.Runbook, want Repair) (Outc
 	if err != nil {
 		return Outcome{Failed: true}, err
 	}
-	fixbook, diags, remove, err := cfg.fixbook(book, out.found.known, c, want)
+	tried := map[string]bool{}
+	for len(tried) < mostPlaces {
+		tried[keyOf(c.fix)] = true
+		if out, err = cfg.administer(ctx, book, out.found.known, c, want); err != nil || out.Failed || out.Interrupted {
+			return out, err
+		}
+		if out, err = prove(ctx, cfg, book, c, want.Patience, tried); err != nil || out.found.next == nil {
+			return out, err
+		}
+		c.fix = out.found.next
+	}
+	return out, nil
+}
+
+// administer plans and applies the fix of a finding.
+func (cfg Config) administer(ctx context.Context, book *lang.Runbook, known *Knowledge, c cure, want Repair) (Outcome, error) {
+	fixbook, diags, remove, err := cfg.fixbook(book, known, c, want)
 	if err != nil {
 		return Outcome{Failed: true}, err
 	}
@@ -61,13 +75,11 @@ func Fix(ctx context.Context, cfg Config, book *lang.Runbook, want Repair) (Outc
 		cfg.tell(event.Diagnosed{Diagnostics: diag.From(diags, fixbook.Sources)})
 		return Outcome{Failed: true}, nil
 	}
-	own := cfg
-	own.Home, own.Diagnosis = cfg.home(book), nil
-	own.Store = state.NewFile(filepath.Join(own.Home, StateDir, fixbook.Name))
-	if out, err := Apply(ctx, own, fixbook, nil); err != nil || out.Failed || out.Interrupted {
-		return out, err
-	}
-	return prove(ctx, cfg, book, c, want.Patience)
+	cfg.Home, cfg.Diagnosis = cfg.home(book), nil
+	cfg.Store = state.NewFile(filepath.Join(cfg.Home, StateDir, fixbook.Name))
+	out, err := Apply(ctx, cfg, fixbook, nil)
+	out.found.known = known
+	return out, err
 }
 
 // tell shows what belongs to no run.
@@ -82,6 +94,7 @@ type findings struct {
 	verdict   *event.Verdict // nil when the knowledge base was not asked
 	playbooks []event.Finding
 	known     *Knowledge
+	next      *diagnosis.Fix // of the same finding, at a place where it was not made yet
 }
 
 // cure finds the finding that is to be fixed among those that hold.
@@ -128,110 +141,4 @@ func holding(list []diagnosis.Finding, id string) *diagnosis.Finding {
 		}
 	}
 	return best
-}
-
-// prove looks until the finding is gone, or for as long as patience has.
-func prove(ctx context.Context, cfg Config, book *lang.Runbook, c cure, patience time.Duration) (Outcome, error) {
-	r, err := open(ctx, cfg, book, "diagnose")
-	if r == nil {
-		return Outcome{Failed: true}, err
-	}
-	gone := false
-	r.fixed = true
-	if err == nil {
-		gone, err = r.prove(ctx, c, patience)
-	}
-	out, err := r.finish(ctx, "diagnose", err)
-	out.Failed = out.Failed || !gone
-	return out, err
-}
-
-func (r *run) prove(ctx context.Context, c cure, patience time.Duration) (gone bool, err error) {
-	if patience <= 0 {
-		patience = defaultPatience
-	}
-	timed, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	done := event.FixFinished{Finding: c.finding, Title: c.title, Remedy: c.remedy, Language: r.Diagnosis.Language}
-	for {
-		holds, err := r.holds(ctx, c)
-		if err != nil || r.stopped(ctx) {
-			return false, err
-		}
-		done.Gone = !holds
-		if done.Gone {
-			break
-		}
-		select {
-		case <-time.After(lookPause):
-			continue
-		case <-r.Stop:
-			return false, nil
-		case <-timed.Done():
-		}
-		break
-	}
-	if v := r.found.verdict; v != nil && c.playbook == "" {
-		r.bus.Emit(*v)
-		done.Blind = len(v.Gaps) > c.gaps
-		done.Hearsay = c.hearsay
-	}
-	r.bus.Emit(done)
-	return done.Gone, nil
-}
-
-// holds looks whether a finding is still there.
-func (r *run) holds(ctx context.Context, c cure) (bool, error) {
-	if c.playbook != "" {
-		r.found.playbooks = nil
-		n := slices.IndexFunc(r.book.Playbooks, func(p *lang.Playbook) bool { return p.Name == c.playbook })
-		p := r.book.Playbooks[n]
-		if err := r.walk(ctx, r.neededBy([]*lang.Playbook{p}), false, r.glance); err != nil {
-			return false, err
-		}
-		r.play(ctx, p)
-		r.table = newTable(r.book)
-		return slices.ContainsFunc(r.found.playbooks, func(f event.Finding) bool { return f.Title == c.finding }), nil
-	}
-	targets, err := r.everywhere()
-	if err != nil {
-		return false, err
-	}
-	v, err := r.investigate(ctx, targets, nil)
-	if err == nil && v == nil && !r.stopped(ctx) {
-		err = errors.New("nothing was diagnosed")
-	}
-	if err != nil || v == nil {
-		return false, err
-	}
-	r.found.verdict = v
-	return stillThere(append(slices.Clone(v.Causes), v.Warnings...), c), nil
-}
-
-// stillThere looks for the finding of c, at a place that is one of its own.
-func stillThere(list []diagnosis.Finding, c cure) bool {
-	return slices.ContainsFunc(list, func(f diagnosis.Finding) bool {
-		return f.ID == c.finding && near(f.Places, c.places) || stillThere(f.Symptoms, c)
-	})
-}
-
-// near reports whether two findings may be of one thing. Pods are made anew
-// under other names: they count by their cluster.
-func near(now, before []evidence.Place) bool {
-	if len(now) == 0 || len(before) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(now, func(p evidence.Place) bool {
-		return slices.ContainsFunc(before, func(q evidence.Place) bool {
-			switch {
-			case p.Namespace != q.Namespace:
-				return false
-			case p.Cluster != "" || q.Cluster != "":
-				return p.Cluster == q.Cluster
-			case p.Pod != "" || q.Pod != "":
-				return true
-			}
-			return p.Node == q.Node
-		})
-	})
 }

@@ -51,6 +51,18 @@ func TestAFixThatDoesNotHelpFails(t *testing.T) {
 	require.False(t, of[event.FixFinished](s.seen)[0].Gone)
 }
 
+func TestAFindingAtSeveralPlacesIsFixedAtEach(t *testing.T) {
+	s := examined(t, hosts)
+	s.world.keys["node1/disk"], s.world.keys["node3/disk"] = "97", "99"
+	out, err := s.fix(Repair{Finding: "T-1"})
+	require.NoError(t, err)
+	require.False(t, out.Failed, s.diagnostics())
+	require.Equal(t, "50 40 50", s.world.get("node1/disk")+" "+s.world.get("node2/disk")+" "+s.world.get("node3/disk"))
+	ends := of[event.FixFinished](s.seen)
+	require.Len(t, ends, 1)
+	require.True(t, ends[0].Gone)
+}
+
 func TestAFixIsPlannedAndAskedFor(t *testing.T) {
 	s := examined(t, hosts)
 	s.world.keys["node2/disk"] = "97"

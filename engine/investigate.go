@@ -67,7 +67,8 @@ func (r *run) collect(ctx context.Context, targets []conn.Target, failed []*lang
 	c := &collection{run: r, rec: newGate(rec), budget: cmp.Or(r.Diagnosis.Budget, DefaultBudget)}
 	defer c.rec.close()
 	looks := r.Diagnosis.lookouts(targets)
-	if len(looks) > 0 {
+	if len(looks) > 0 && !r.looked {
+		r.looked = true
 		r.bus.Emit(event.Collecting{Language: r.Diagnosis.Language, Places: namesOf(looks), Looks: len(looks), Seconds: c.budget.Seconds()})
 	}
 	c.hear(failed)
