@@ -170,3 +170,31 @@ func TestKnownSecretsNeverReachTheDisk(t *testing.T) {
 	require.Equal(t, "with (secret)", got.Facts[0].Data.(*evidence.Reach).Error)
 	require.Equal(t, "(secret)", got.Gaps[0].Reason)
 }
+
+func TestAnswersOfTheSiteAreKeptInTheirOrderWithoutSecrets(t *testing.T) {
+	var r secret.Redactor
+	r.Add(secret.New("hunter2-and-more"))
+	s := spool(t, Options{Redactor: &r})
+	s.Answer(map[string]any{"n": 2, "stdout": "PGPASSWORD=abcdef1 and\nhunter2-and-more"})
+	s.Answer(map[string]any{"n": 1})
+	path := filepath.Join(t.TempDir(), "site.bundle")
+	_, err := s.Pack(path, Packing{})
+	require.NoError(t, err)
+	b, err := Open(path)
+	require.NoError(t, err)
+	defer b.Close()
+	answers, err := b.Answers()
+	require.NoError(t, err)
+	text, err := io.ReadAll(answers)
+	require.NoError(t, err)
+	require.Equal(t, `{"n":2,"stdout":"PGPASSWORD=(secret) and\n(secret)"}`+"\n"+`{"n":1}`+"\n", string(text))
+
+	without := filepath.Join(t.TempDir(), "site.bundle")
+	_, err = spool(t, Options{}).Pack(without, Packing{})
+	require.NoError(t, err)
+	b, err = Open(without)
+	require.NoError(t, err)
+	defer b.Close()
+	_, err = b.Answers()
+	require.ErrorIs(t, err, ErrNoAnswers)
+}

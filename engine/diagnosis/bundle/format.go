@@ -25,6 +25,7 @@ const (
 	version      = 1
 	manifestFile = "manifest.json"
 	factsFile    = "facts.jsonl"
+	tapeFile     = "tape.jsonl"
 
 	block     = 512 // tar's
 	frameSize = 1 << 20
@@ -39,6 +40,7 @@ type manifest struct {
 	Program  string         `json:"program"`
 	Taken    time.Time      `json:"taken"`
 	Facts    int            `json:"facts"`
+	Tape     int            `json:"tape"` // answers of the site, for checks that are run on the bundle
 	Logs     []logFile      `json:"logs"`
 	Gaps     []evidence.Gap `json:"gaps"`
 	Redacted map[string]int `json:"redacted"` // secrets that were hidden, by kind

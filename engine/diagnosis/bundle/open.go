@@ -107,7 +107,7 @@ func (b *Bundle) readManifest(m member) error {
 
 // sort finds the files that the manifest names.
 func (b *Bundle) sort(members []member) {
-	wanted := map[string]bool{factsFile: true}
+	wanted := map[string]bool{factsFile: true, tapeFile: true}
 	for _, l := range b.manifest.Logs {
 		wanted[l.File] = true
 	}

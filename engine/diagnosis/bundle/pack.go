@@ -78,10 +78,18 @@ func place(temp, path string, overwrite bool) error {
 }
 
 func (s *Spool) write(file io.Writer, p Packing) (Summary, error) {
+	s.mu.Lock()
+	tape, size, err := s.answers.text()
+	answers := s.answers.count
+	s.mu.Unlock()
+	if err != nil {
+		return Summary{}, err
+	}
 	m, logs, facts, err := s.contents(p)
 	if err != nil {
 		return Summary{}, err
 	}
+	m.Tape = answers
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return Summary{}, err
@@ -93,6 +101,7 @@ func (s *Spool) write(file io.Writer, p Packing) (Summary, error) {
 	w.skip(magic)
 	w.member(manifestFile, int64(len(text)), bytes.NewReader(text), m)
 	w.member(factsFile, int64(len(facts)), bytes.NewReader(facts), m)
+	w.member(tapeFile, size, tape, m)
 	sum := Summary{Facts: m.Facts, Logs: len(m.Logs), Gaps: m.Gaps, Redacted: m.Redacted}
 	for n, l := range m.Logs {
 		sum.LogBytes += l.Bytes

@@ -8,7 +8,6 @@
 package bundle
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/json"
@@ -54,10 +53,10 @@ type Spool struct {
 	folder  string
 
 	mu       sync.Mutex
-	facts    *os.File
-	lines    *bufio.Writer
-	count    int
-	made     int // files of logs
+	facts    jsonLines
+	answers  jsonLines // the tape
+	full     bool      // the tape has been told to be
+	made     int       // files of logs
 	reserved int64
 	logs     []spooled
 	gaps     []evidence.Gap
@@ -85,18 +84,16 @@ func NewSpool(o Options) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts, err := os.OpenFile(filepath.Join(folder, "facts"), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(folder))
+	s := &Spool{options: o, cleaner: cleaner{o.Redactor}, folder: folder, redacted: map[string]int{}}
+	if err := errors.Join(s.facts.create(folder, "facts"), s.answers.create(folder, "tape")); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
-	return &Spool{
-		options: o, cleaner: cleaner{o.Redactor}, folder: folder, facts: facts, lines: bufio.NewWriter(facts), redacted: map[string]int{},
-	}, nil
+	return s, nil
 }
 
 // Close removes the spool. What came from it cannot be read any more.
 func (s *Spool) Close() error {
-	return errors.Join(s.facts.Close(), os.RemoveAll(s.folder))
+	return errors.Join(s.facts.close(), s.answers.close(), os.RemoveAll(s.folder))
 }
 
 // line is a fact as it is kept: JSON on one line.
@@ -120,13 +117,11 @@ func (s *Spool) Fact(name string, place evidence.Place, data any) {
 	defer s.mu.Unlock()
 	s.add(counts)
 	if err == nil {
-		_, err = s.lines.Write(append(text, '\n'))
+		err = s.facts.add(text)
 	}
 	if err != nil {
 		s.err = cmp.Or(s.err, fmt.Errorf("fact %s %s: %w", f.Kind, f.Name, err))
-		return
 	}
-	s.count++
 }
 
 // add counts what was hidden; mu is held.
@@ -273,15 +268,12 @@ func (s *Spool) sorted() []spooled {
 func (s *Spool) factLines() (iter.Seq[[]byte], error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.lines.Flush(); err != nil {
-		return nil, err
-	}
-	info, err := s.facts.Stat()
+	text, _, err := s.facts.text()
 	if err != nil {
 		return nil, err
 	}
 	var all [][]byte
-	for l := range factLines(io.NewSectionReader(s.facts, 0, info.Size())) {
+	for l := range factLines(text) {
 		all = append(all, bytes.Clone(l))
 	}
 	slices.SortStableFunc(all, bytes.Compare)
