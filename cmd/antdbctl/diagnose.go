@@ -32,9 +32,11 @@ What could not be looked at is said. Then the runbook's own playbooks are played
 Without a runbook it looks at the cluster that kubectl would take; machines are
 looked at as well when a --var-file names them.
 
+It ends with exit status 0 when it could look, whatever it found.
+
 With --fix it plans the fix of a finding that holds now, shows what it would
-change, asks, applies it, and diagnoses again to prove that it is gone. Nothing
-else of diagnose changes anything.`,
+change, asks, applies it, and diagnoses again to prove that it is gone; with exit
+status 1 when it is not. Nothing else of diagnose changes anything.`,
 		Example: `  antdbctl diagnose --namespace pgouser1
   antdbctl diagnose runbooks/antdb-rollout.hcl --var-file site.hcl
   antdbctl diagnose runbooks/antdb-rollout.hcl --var-file site.hcl --target node2 --since 1h
