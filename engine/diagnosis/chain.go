@@ -102,8 +102,8 @@ func (r *run) isExplained(explains map[string]map[string]bool, c, s *instance, f
 	return s.confidence != Certain && !s.finding.Warning && depth(c.finding) < depth(s.finding) && encloses(c, s)
 }
 
-// restsOnMore says whether c rests on all that s rests on, and on more: then s
-// is but a vaguer name for it.
+// restsOnMore says whether c rests on all that s rests on, and on more, or is
+// surer of it: then s is but a vaguer name for it.
 func (r *run) restsOnMore(c, s *instance) bool {
 	if c.finding.Warning != s.finding.Warning || sureness[c.confidence] > sureness[s.confidence] {
 		return false
@@ -114,7 +114,7 @@ func (r *run) restsOnMore(c, s *instance) bool {
 			return false
 		}
 	}
-	return len(its) > 0 && len(mine) > len(its)
+	return len(its) > 0 && (len(mine) > len(its) || sureness[c.confidence] < sureness[s.confidence])
 }
 
 // weighty are the facts and lines that an instance rests on, hints aside.
@@ -194,9 +194,11 @@ func (r *run) before(a, b *instance) int {
 }
 
 // rank orders causes: what may have failed the steps that the diagnosis is
-// about, then the surer, the deeper, and what explains more.
+// about, if it is more than possible, then the surer, the deeper, and what
+// explains more.
 func (r *run) rank(a, b []*instance) int {
 	return cmp.Or(
+		cmp.Compare(btoi(a[0].confidence == Possible), btoi(b[0].confidence == Possible)),
 		cmp.Compare(btoi(!r.concerns(a)), btoi(!r.concerns(b))),
 		cmp.Compare(sureness[a[0].confidence], sureness[b[0].confidence]),
 		cmp.Compare(depth(a[0].finding), depth(b[0].finding)),

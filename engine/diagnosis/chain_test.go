@@ -70,6 +70,12 @@ func TestWhatRestsOnMoreOfTheSameEvidenceExplainsWhatRestsOnLess(t *testing.T) {
 	require.Equal(t, []string{"B"}, ids(v.Causes[0].Symptoms))
 }
 
+func TestOfTwoNamesForTheSameEvidenceTheSurerCounts(t *testing.T) {
+	proof := "line \"said\" {\n in = [\"container\"]\n match = \"no space\"\n strength = \"proof\"\n}"
+	v := broken(t, "no space left", "").diagnose(finding("A", "postmaster", "pod", proof)+says("B", "volume", "cluster", "space left", ""), Options{})
+	require.Equal(t, []string{"A"}, ids(v.Causes))
+}
+
 func TestFindingsThatExplainEachOtherAreHarmless(t *testing.T) {
 	book := says("A", "client", "pod", "aa", `explains = ["B"]`) + says("B", "start", "pod", "bb", `explains = ["C"]`) +
 		says("C", "image", "pod", "cc", `explains = ["A", "C"]`)
@@ -104,6 +110,9 @@ func TestWhatMayHaveFailedTheStepComesFirst(t *testing.T) {
 		says("C", "start", "site", "cc", "steps = [\"image.\"]\n explains = [\"D\"]") + says("D", "service", "site", "dd", `steps = ["sql.query"]`)
 	v := broken(t, "aa bb cc dd", "").diagnose(book, Options{Steps: []string{"sql.query"}})
 	require.Equal(t, []string{"C", "B", "A"}, ids(v.Causes), "C by its symptom")
+	hint := "require = [\"said\"]\n steps = [\"sql.\"]\n line \"said\" {\n in = [\"container\"]\n match = \"ee\"\n strength = \"hint\"\n}"
+	v = broken(t, "aa ee", "").diagnose(says("A", "machine", "site", "aa", `steps = ["image."]`)+finding("E", "client", "site", hint), Options{Steps: []string{"sql.query"}})
+	require.Equal(t, []string{"A", "E"}, ids(v.Causes), "what is merely possible comes last")
 }
 
 func TestSignalsAreJoinedByPlaceAndThoseOfNoPlaceJoinAll(t *testing.T) {

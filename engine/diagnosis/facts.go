@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -142,7 +143,7 @@ func (r *run) sighted(signal *signature.Fact, fact factValue) sighting {
 var telling = []string{"evidence", "message", "error", "summary"}
 
 // factText quotes those attributes of a fact that the condition looks at, and
-// those that say it in words.
+// those that say it in words; all, where there are none.
 func factText(signal *signature.Fact, v cty.Value) string {
 	var names, parts []string
 	add := func(name string) {
@@ -161,12 +162,21 @@ func factText(signal *signature.Fact, v cty.Value) string {
 	for _, name := range telling {
 		add(name)
 	}
+	if len(names) == 0 || allEmpty(v, names) {
+		for _, name := range slices.Sorted(maps.Keys(v.Type().AttributeTypes())) {
+			add(name)
+		}
+	}
 	for _, name := range names {
 		if text := plain(v.GetAttr(name)); text != "" {
 			parts = append(parts, name+" = "+text)
 		}
 	}
 	return shorten(strings.Join(parts, ", "), longestQuote)
+}
+
+func allEmpty(v cty.Value, names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return plain(v.GetAttr(name)) != "" })
 }
 
 // plain writes a value for people; nothing for what is empty.

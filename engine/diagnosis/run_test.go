@@ -252,6 +252,13 @@ func TestAtMostFiveQuotesOneOfEachSignalFirst(t *testing.T) {
 	require.Len(t, texts, 2)
 }
 
+func TestAFactThatIsNotAskedForAnythingIsQuotedWhole(t *testing.T) {
+	v := newSite(t).fact("node1", evidence.Place{Node: "node1"}, &evidence.Memory{Total: 8, Sem: "250"}).
+		diagnose(finding("A", "machine", "node", "fact \"x\" {\n of = \"node.memory\"\n when = length(facts.k8s_pod) == 0\n}"), Options{})
+	require.Contains(t, v.Causes[0].Evidence[0].Text, "sem = 250")
+	require.Contains(t, v.Causes[0].Evidence[0].Text, "total = 8")
+}
+
 func TestALogThatWasFetchedTwiceIsQuotedOnce(t *testing.T) {
 	v := newSite(t).pod("db-1", "node1", false).container("db-1", "boom").container("db-1", "fine", "boom").
 		diagnose(finding("A", "start", "pod", line("x", `"container"`, "boom")), Options{})
