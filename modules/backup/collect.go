@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -84,19 +85,16 @@ func (c *Collect) gather(ctx context.Context, env *module.Env, rec evidence.Reco
 	if err != nil {
 		return err
 	}
-	done := make(chan struct{})
+	var all sync.WaitGroup
 	for _, r := range repositories {
-		go func() {
-			defer func() { done <- struct{}{} }()
+		all.Go(func() {
 			c.look(ctx, r, rec)
 			if logs {
 				c.logs(ctx, r, rec)
 			}
-		}()
+		})
 	}
-	for range repositories {
-		<-done
-	}
+	all.Wait()
 	return nil
 }
 

@@ -96,9 +96,11 @@ func (c *Collect) Collect(ctx context.Context, env *module.Env, rec evidence.Rec
 	if err != nil || m == nil {
 		return err
 	}
+	var logs sync.WaitGroup
 	for _, log := range nodeLogs(m.runtime.Name) {
-		c.log(ctx, env, rec, m.place, log)
+		logs.Go(func() { c.log(ctx, env, rec, m.place, log) })
 	}
+	logs.Wait()
 	return nil
 }
 

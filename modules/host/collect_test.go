@@ -196,7 +196,7 @@ func TestCollectSaysWhatItCouldNotSeeWithoutTools(t *testing.T) {
 	require.Greater(t, fact[evidence.Memory](c, "node7").Total, int64(1<<20), "what the kernel's files tell is told")
 	require.Equal(t, "loopback", fact[evidence.Interface](c, "lo").Kind)
 	for _, want := range []string{"its disks of node node7: there is no df", "addresses of its interfaces", "its routes and listening ports",
-		"its time service", "its images", "owners of its folders of node node7: there is no ls", "the log of its kubelet"} {
+		"its images", "owners of its folders of node node7: there is no ls", "the log of its kubelet"} {
 		require.Contains(t, c.gaps(), want)
 	}
 	require.NotContains(t, c.gaps(), "the rest of its facts")

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -74,16 +75,11 @@ func (c *Collect) Collect(ctx context.Context, env *module.Env, rec evidence.Rec
 	if err != nil {
 		return err
 	}
-	done := make(chan struct{})
+	var all sync.WaitGroup
 	for _, s := range servers {
-		go func() {
-			defer func() { done <- struct{}{} }()
-			c.look(ctx, s, rec)
-		}()
+		all.Go(func() { c.look(ctx, s, rec) })
 	}
-	for range servers {
-		<-done
-	}
+	all.Wait()
 	return nil
 }
 
