@@ -23,9 +23,10 @@ const (
 	language      = "language.md"
 	story         = "story.md"
 	writing       = "writing-modules.md"
+	diagnosis     = "diagnosis.md"
 )
 
-var guides = []string{readme, readmeChinese, language, story, writing}
+var guides = []string{readme, readmeChinese, language, story, writing, diagnosis}
 
 func page(t *testing.T, path string) string {
 	t.Helper()
