@@ -86,7 +86,10 @@ func (c *Collect) gather(ctx context.Context, env *module.Env, rec evidence.Reco
 	if !g.meet(ctx) {
 		return nil // a fact says why
 	}
-	crew := newCrew(ctx, rec, k.Fault)
+	crew := newCrew(ctx, rec, func(ctx context.Context) error {
+		_, err := k.Greet(ctx)
+		return err
+	})
 	explicit := c.Namespaces
 	if len(explicit) == 0 && env.Target.Namespace != "" {
 		explicit = []string{env.Target.Namespace}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -338,25 +339,52 @@ func TestAServerThatIsGoneIsOneGapAtOnce(t *testing.T) {
 	require.Contains(t, fact[evidence.APIServer](t, m, c.REST().Host).Error, "connection refused")
 }
 
-// A server that goes away in the middle.
+// cut breaks a connection off.
+func cut(w http.ResponseWriter) {
+	hijacked, _, err := w.(http.Hijacker).Hijack()
+	if err == nil {
+		_ = hijacked.Close()
+	}
+}
+
 func TestAServerThatGoesAwayIsSaidOnce(t *testing.T) {
 	server := kubetest.Start(t)
 	own := server.Cluster(t)
+	var away atomic.Bool
 	config := proxied(t, server, func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.Contains(r.URL.Path, "/namespaces/"+own.Namespace()+"/") {
-			return false
+		if strings.Contains(r.URL.Path, "/namespaces/"+own.Namespace()+"/") {
+			away.Store(true)
 		}
-		hijacked, _, err := w.(http.Hijacker).Hijack()
-		if err == nil {
-			_ = hijacked.Close()
+		if away.Load() {
+			cut(w)
 		}
-		return true
+		return away.Load()
 	})
 	c, err := kube.New(t.Context(), "lab", config, own.Namespace())
 	require.NoError(t, err)
 	m := collecting(t, c, &Collect{})
 	require.Len(t, m.Gaps(), 1, m.Gaps())
 	require.Regexp(t, `^\d+ looks at Kubernetes \(`, m.Gaps()[0].What)
+	require.Contains(t, m.Gaps()[0].Reason, "EOF")
+}
+
+func TestAConnectionThatBreaksIsNotTheEnd(t *testing.T) {
+	server := kubetest.Start(t)
+	own := server.Cluster(t)
+	brokenSite(t, own)
+	config := proxied(t, server, func(w http.ResponseWriter, r *http.Request) bool {
+		broken := strings.HasSuffix(r.URL.Path, "/resourcequotas")
+		if broken {
+			cut(w)
+		}
+		return broken || lastWords(w, r)
+	})
+	c, err := kube.New(t.Context(), "lab", config, own.Namespace())
+	require.NoError(t, err)
+	m := collecting(t, c, &Collect{})
+	require.Equal(t, "CrashLoopBackOff", fact[evidence.Container](t, m, "database").Reason)
+	require.Len(t, m.Gaps(), 1, m.Gaps())
+	require.Equal(t, "quotas", m.Gaps()[0].What)
 }
 
 func TestTheLookEndsWithItsTime(t *testing.T) {

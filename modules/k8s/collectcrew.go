@@ -32,22 +32,23 @@ type pool struct {
 	ctx   context.Context
 	stop  context.CancelCauseFunc
 	rec   evidence.Recorder
-	fault func(error) error // explains what ended the connection
+	meet  func(context.Context) error // sees whether the server is still there
 	slots chan struct{}
 	most  time.Duration // for one look, so that one that hangs leaves time for others
 
+	doubt sync.Mutex // held while the server is asked once more
 	mu    sync.Mutex
 	lost  []string // what was not looked at any more
 	noted map[evidence.Gap]bool
 }
 
-func newCrew(ctx context.Context, rec evidence.Recorder, fault func(error) error) *crew {
+func newCrew(ctx context.Context, rec evidence.Recorder, meet func(context.Context) error) *crew {
 	most := time.Hour
 	if end, ok := ctx.Deadline(); ok {
 		most = time.Until(end) / share
 	}
 	ctx, stop := context.WithCancelCause(ctx)
-	return &crew{pool: &pool{ctx: ctx, stop: stop, rec: rec, fault: fault, slots: make(chan struct{}, crewWidth), most: most, noted: map[evidence.Gap]bool{}}}
+	return &crew{pool: &pool{ctx: ctx, stop: stop, rec: rec, meet: meet, slots: make(chan struct{}, crewWidth), most: most, noted: map[evidence.Gap]bool{}}}
 }
 
 // apart is a crew whose looks nobody waits for who waits for c's.
@@ -55,6 +56,16 @@ func (c *crew) apart() *crew { return &crew{pool: c.pool} }
 
 // do begins a look. what names it in a gap.
 func (c *crew) do(what string, place evidence.Place, within time.Duration, look func(context.Context) error) {
+	c.begin(what, place, min(within, c.most), look)
+}
+
+// last begins a look after which nothing comes, so that it may take what time is
+// left.
+func (c *crew) last(what string, place evidence.Place, within time.Duration, look func(context.Context) error) {
+	c.begin(what, place, within, look)
+}
+
+func (c *crew) begin(what string, place evidence.Place, within time.Duration, look func(context.Context) error) {
 	c.wg.Go(func() {
 		select {
 		case c.slots <- struct{}{}:
@@ -65,7 +76,6 @@ func (c *crew) do(what string, place evidence.Place, within time.Duration, look 
 			c.lose(what)
 			return
 		}
-		within = min(within, c.most)
 		ctx, cancel := context.WithTimeout(c.ctx, within)
 		defer cancel()
 		if err := look(ctx); err != nil {
@@ -80,12 +90,31 @@ func (c *pool) note(what string, place evidence.Place, err error, within time.Du
 		c.lose(what)
 	case errors.Is(err, context.DeadlineExceeded):
 		c.gap(what, place, fmt.Errorf("no answer within %s", within.Round(100*time.Millisecond)))
-	case apierrors.IsUnauthorized(err), errors.As(err, new(*url.Error)):
-		c.stop(c.fault(err))
+	case c.gone(err):
 		c.lose(what)
 	default:
 		c.gap(what, place, err)
 	}
+}
+
+// gone reports an error after which there is nobody to ask any more. One broken
+// connection does not prove that: the server is asked once more.
+func (c *pool) gone(err error) bool {
+	if !apierrors.IsUnauthorized(err) && !errors.As(err, new(*url.Error)) {
+		return false
+	}
+	c.doubt.Lock()
+	defer c.doubt.Unlock()
+	if c.ctx.Err() != nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, min(firstTime, c.most))
+	defer cancel()
+	err = c.meet(ctx)
+	if err != nil {
+		c.stop(err)
+	}
+	return err != nil
 }
 
 // gap notes the same gap once.

@@ -57,7 +57,7 @@ func (g *gatherer) logs(crew *crew, s *survey) {
 		if deaf[w.pod.Spec.NodeName] {
 			within = deafTime
 		}
-		crew.do("the log", place, within, func(ctx context.Context) error { return g.log(ctx, w, place) })
+		crew.last("the log", place, within, func(ctx context.Context) error { return g.log(ctx, w, place) })
 	}
 }
 
