@@ -22,8 +22,7 @@ const shortestBroken = 40
 //   - the prefix of the Container Runtime Interface's files, "TIME stderr F ";
 //   - the JSON that Docker's json-file driver writes, {"log":"…\n","stream":…}.
 func unwrap(line []byte) entry {
-	line = bytes.TrimSuffix(line, []byte("\n"))
-	line = bytes.TrimSuffix(line, []byte("\r"))
+	line = withoutEnd(line)
 	if bytes.HasPrefix(line, []byte(`{"log":"`)) {
 		var d struct {
 			Log, Stream string
@@ -39,8 +38,16 @@ func unwrap(line []byte) entry {
 	return entry{text: line}
 }
 
+func withoutEnd(line []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+}
+
 func unwrapCRI(line []byte) (entry, bool) {
-	stamp, rest, ok := bytes.Cut(line, []byte(" std"))
+	if len(line) == 0 || !isDigit(line[0]) {
+		return entry{}, false
+	}
+	stamp, rest, ok := bytes.Cut(line[:min(len(line), 64)], []byte(" std"))
+	rest = line[min(len(line), len(stamp)+len(" std")):]
 	if !ok || len(stamp) < len("2006-01-02T15:04:05Z") || len(stamp) > len("2006-01-02T15:04:05.999999999+08:00") {
 		return entry{}, false
 	}

@@ -3,6 +3,7 @@ package scan
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func oracle(s *Set, text []byte) []string {
 		}
 		for i := range lines {
 			if text, ok := matches(i); ok {
-				all = append(all, fmt.Sprintf("%d %d %.200q", n, i+1, text))
+				all = append(all, fmt.Sprintf("%d %d %v %.200q", n, i+1, groups(p.Regexp, text), text))
 				continue
 			}
 			if i+1 == len(lines) || len(lines[i])+len(lines[i+1]) > s.sizes.broken {
@@ -44,7 +45,7 @@ func oracle(s *Set, text []byte) []string {
 				continue
 			}
 			if joined := join(a, b); p.Regexp.Match(joined) {
-				all = append(all, fmt.Sprintf("%d %d %.200q", n, i+1, joined))
+				all = append(all, fmt.Sprintf("%d %d %v %.200q", n, i+1, groups(p.Regexp, joined), joined))
 			}
 		}
 	}
@@ -52,9 +53,27 @@ func oracle(s *Set, text []byte) []string {
 	return all
 }
 
+// groups are those of the first match. Scan gives them only of patterns whose
+// matches all begin with what is looked for.
+func groups(expression *regexp.Regexp, text []byte) map[string]string {
+	all := map[string]string{}
+	if slices.ContainsFunc(required(expression.String()), func(p phrase) bool { return !p.leads }) {
+		return all
+	}
+	at := expression.FindSubmatchIndex(text)
+	for n, name := range expression.SubexpNames() {
+		if name != "" && at[2*n] >= 0 {
+			all[name] = string(text[at[2*n]:at[2*n+1]])
+		}
+	}
+	return all
+}
+
 var fuzzed = []string{
 	`could\s+not\s+access\s+file\s+\\?["“”'](?P<library>pgaudit[^"“”']*)`, `no\s+space\s+left`, `(?i)access\s+Denied`, `disk|no\s+inode\s+is\s+left`,
 	`^\s*FATAL:\s*could`, `left$`, `[0-9]+%`, `(?:one|two)\s(?:three|four)+\s?five`, `密码认证失败`, `file\s*x`, `oom`, `a\.b\s+c`,
+	`could\s+not\s+(?P<what>\S+)\s+file|one\s+two\s+(?P<next>\S+)|(?P<any>\S+)\s+space`, `(?P<a>one\s+two\s+three)|two\s+(?P<b>three)|three\s+(?P<c>four)`,
+	`access\s(?P<file>file\s.*)|(?i)file\s(?P<x>x)`, `\bnot\s+access`,
 }
 
 // tokens are what fuzzed texts are made of.
@@ -106,7 +125,10 @@ func compare(t *testing.T, s *Set, text []byte) {
 	t.Helper()
 	var got []string
 	stats, err := s.Scan(iotest.HalfReader(bytes.NewReader(text)), func(h Hit) bool {
-		got = append(got, fmt.Sprintf("%d %d %.200q", h.Pattern, h.Number, h.Line))
+		if len(groups(s.patterns[h.Pattern].Regexp, h.Line)) == 0 {
+			h.Groups = nil
+		}
+		got = append(got, fmt.Sprintf("%d %d %v %.200q", h.Pattern, h.Number, h.Groups, h.Line))
 		return true
 	})
 	require.NoError(t, err)

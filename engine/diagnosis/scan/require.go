@@ -11,7 +11,8 @@ import (
 // space between them. Whatever the expression matches contains it.
 type phrase struct {
 	words []word
-	key   int // the word that is searched for
+	key   int  // the word that is searched for
+	leads bool // a match begins with it
 }
 
 type word struct {
@@ -74,6 +75,7 @@ type builder struct {
 	words   []word // of the phrase that is growing
 	blank   bool   // there must be white space before the next word
 	joined  bool   // the next literal continues the last word
+	moved   bool   // something comes before the phrase that is growing
 }
 
 func (b *builder) add(re *syntax.Regexp) {
@@ -88,15 +90,26 @@ func (b *builder) add(re *syntax.Regexp) {
 		b.add(re.Sub[0])
 	case syntax.OpEmptyMatch, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText,
 		syntax.OpWordBoundary, syntax.OpNoWordBoundary:
-		// without width
+		// Without width, but what it asks for may be before a match.
+		b.moved = b.moved || len(b.words) == 0
 	case syntax.OpPlus, syntax.OpStar, syntax.OpQuest, syntax.OpRepeat, syntax.OpCharClass:
 		b.several(re)
 	case syntax.OpAlternate:
 		b.end()
-		b.choices = append(b.choices, alternatives(re))
+		b.choose(alternatives(re))
 	default:
 		b.end()
+		b.moved = true
 	}
+}
+
+// choose adds phrases that are found by themselves, and goes on behind them.
+func (b *builder) choose(phrases []phrase) {
+	for n := range phrases {
+		phrases[n].leads = phrases[n].leads && !b.moved
+	}
+	b.choices = append(b.choices, phrases)
+	b.moved = true
 }
 
 func (b *builder) several(re *syntax.Regexp) {
@@ -108,12 +121,14 @@ func (b *builder) several(re *syntax.Regexp) {
 	if isBlank(sub) {
 		b.blank = b.blank || atLeastOnce
 		b.joined = false
+		b.moved = b.moved || len(b.words) == 0
 		return
 	}
 	b.end()
 	if atLeastOnce && re.Op != syntax.OpCharClass {
-		b.choices = append(b.choices, best(sub))
+		b.choose(best(sub))
 	}
+	b.moved = true
 }
 
 // alternatives gives the phrases of all branches; none if a branch has none.
@@ -153,8 +168,10 @@ func (b *builder) literal(runes []rune, fold bool) {
 		switch {
 		case strings.ContainsRune("\t\n\f\r ", r):
 			b.blank, b.joined = true, false
+			b.moved = b.moved || len(b.words) == 0
 		case elsewise(r, fold):
 			b.end()
+			b.moved = true
 		case b.joined && b.words[len(b.words)-1].Fold == fold:
 			b.words[len(b.words)-1].Text += string(r)
 		default:
@@ -173,7 +190,8 @@ func elsewise(r rune, fold bool) bool {
 
 // end ends the phrase that is growing.
 func (b *builder) end() {
-	p := phrase{words: b.words}
+	p := phrase{words: b.words, leads: !b.moved}
+	b.moved = b.moved || len(b.words) > 0
 	b.words, b.blank, b.joined = nil, false, false
 	for n, w := range p.words {
 		if worth(w.Text) > worth(p.words[p.key].Text) {
@@ -185,12 +203,22 @@ func (b *builder) end() {
 	}
 }
 
-// near reports whether the words around the key, which is at position at of
-// text, can be the phrase's. The end of a line may be in the middle of a phrase,
-// and white space may be written as JSON does; then the expression must tell.
-func (p *phrase) near(text []byte, at int) bool {
+// Where a phrase begins, if it is there: a position, or one of these.
+const (
+	nowhere = -1
+	unknown = -2
+)
+
+// near looks for the words around the key, which is at position at of text, and
+// gives where the phrase begins. The end of a line may be in the middle of a
+// phrase, and white space may be written as JSON does; then the expression must
+// tell.
+func (p *phrase) near(text []byte, at int) int {
 	key := &p.words[p.key]
-	return key.is(text[at:at+len(key.Text)]) && p.after(text, at+len(key.Text)) && p.before(text, at)
+	if !key.is(text[at:at+len(key.Text)]) || !p.after(text, at+len(key.Text)) {
+		return nowhere
+	}
+	return p.before(text, at)
 }
 
 func (p *phrase) after(text []byte, i int) bool {
@@ -211,7 +239,7 @@ func (p *phrase) after(text []byte, i int) bool {
 	return true
 }
 
-func (p *phrase) before(text []byte, i int) bool {
+func (p *phrase) before(text []byte, i int) int {
 	for n := p.key - 1; n >= 0; n-- {
 		w := &p.words[n]
 		to := i
@@ -219,14 +247,14 @@ func (p *phrase) before(text []byte, i int) bool {
 			i--
 		}
 		if i == 0 || text[i-1] == '\n' || i > 1 && text[i-2] == '\\' {
-			return true
+			return unknown
 		}
 		if p.words[n+1].apart && i == to || i < len(w.Text) || !w.is(text[i-len(w.Text):i]) {
-			return false
+			return nowhere
 		}
 		i -= len(w.Text)
 	}
-	return true
+	return i
 }
 
 // isSpace knows the white space within a line.

@@ -1,29 +1,49 @@
 package scan
 
-import "bytes"
+import (
+	"bytes"
+	"regexp"
+)
 
-// try gives the current line to a pattern, which has a word of its own at
-// position at; or the piece of the line that at is in.
-func (sc *scanner) try(pattern, at int) {
-	if sc.matched[pattern] == sc.line {
+// try gives the current line to a pattern that has a phrase in it; or the piece
+// of the line that the phrase is in.
+func (sc *scanner) try(c candidate) {
+	if sc.matched[c.pattern] == sc.line {
 		return
 	}
 	if sc.inside && sc.start == sc.from || sc.end-sc.start > sc.sizes.piece {
-		sc.tryPieces(pattern, at)
+		sc.tryPieces(c.pattern, c.at)
 		return
 	}
-	if sc.tried[pattern] == sc.line {
+	raw := sc.buf[sc.start:sc.end]
+	line := unwrap(raw)
+	if c.leads && raw[0] != '{' {
+		// What was taken off stands before the text, but for the line's end.
+		before := len(withoutEnd(raw)) - len(line.text)
+		if from := c.at - sc.start - before; from >= 0 && from <= len(line.text) {
+			if sc.giveFrom(c.pattern, line, from, sc.leading[c.pattern]) {
+				return
+			}
+			sc.tryPairs(c.pattern, line)
+			return
+		}
+	}
+	if sc.tried[c.pattern] == sc.line {
 		return
 	}
-	sc.tried[pattern] = sc.line
-	line := unwrap(sc.buf[sc.start:sc.end])
-	if sc.give(pattern, line, sc.line) {
-		return
+	sc.tried[c.pattern] = sc.line
+	if !sc.give(c.pattern, line) {
+		sc.tryPairs(c.pattern, line)
 	}
+}
+
+// tryPairs gives the current line with the one before and the one after it to a
+// pattern, where they may have been one.
+func (sc *scanner) tryPairs(pattern int, line entry) {
 	if before, ok := sc.lineBefore(); ok && sc.matched[pattern] != sc.line-1 {
 		sc.pair(pattern, before, line, sc.line-1)
 	}
-	if after, ok := sc.lineAfter(); ok && !sc.over && !sc.patterns[pattern].Regexp.Match(after.text) {
+	if after, ok := sc.lineAfter(); ok && !sc.over {
 		sc.pair(pattern, line, after, sc.line)
 	}
 }
@@ -37,31 +57,46 @@ func (sc *scanner) tryPieces(pattern, at int) {
 			return // the piece is in the next window
 		}
 		to := min(sc.end, from+sc.sizes.piece)
-		if at < to && sc.give(pattern, unwrap(sc.buf[from:to]), sc.line) {
+		if at < to && sc.give(pattern, unwrap(sc.buf[from:to])) {
 			return
 		}
 	}
 }
 
-// give tells the hit if the pattern matches the entry.
-func (sc *scanner) give(pattern int, e entry, number int) bool {
-	at := sc.patterns[pattern].Regexp.FindSubmatchIndex(e.text)
+// give tells the hit if the pattern matches the current line, or a piece of it.
+func (sc *scanner) give(pattern int, e entry) bool {
+	return sc.giveFrom(pattern, e, 0, sc.patterns[pattern].Regexp)
+}
+
+// giveFrom tells the hit if the pattern's expression matches behind from.
+func (sc *scanner) giveFrom(pattern int, e entry, from int, expression *regexp.Regexp) bool {
+	at := expression.FindSubmatchIndex(e.text[from:])
 	if at == nil {
 		return false
 	}
-	sc.matched[pattern] = number
-	sc.tell(pattern, e, at, number)
+	for n := range at {
+		if at[n] >= 0 {
+			at[n] += from
+		}
+	}
+	sc.matched[pattern] = sc.line
+	sc.tell(pattern, e, at, sc.line)
 	return true
 }
 
-// pair gives two lines that may have been one to a pattern that matches neither.
+// pair gives two lines that may have been one to a pattern, if it matches
+// neither.
 func (sc *scanner) pair(pattern int, a, b entry, number int) {
 	if sc.paired[pattern] == number || !sc.sizes.wrapped(a, b) {
 		return
 	}
 	sc.paired[pattern] = number
+	expression := sc.patterns[pattern].Regexp
+	if expression.Match(a.text) || expression.Match(b.text) {
+		return
+	}
 	a.text = join(a, b)
-	if at := sc.patterns[pattern].Regexp.FindSubmatchIndex(a.text); at != nil {
+	if at := expression.FindSubmatchIndex(a.text); at != nil {
 		sc.tell(pattern, a, at, number)
 	}
 }

@@ -116,8 +116,9 @@ func (sc *scanner) search(end int) {
 
 // candidate is a place where a phrase is.
 type candidate struct {
-	at  int
-	use *use
+	at      int  // of the phrase, or of its key
+	leads   bool // a match begins at at, if there is one
+	pattern int
 }
 
 // look gives what may match between from and to to the expressions.
@@ -127,20 +128,22 @@ func (sc *scanner) look(from, to int) {
 	sc.literals.Each(text, func(literal, at int) {
 		for n := range sc.uses[literal] {
 			u := &sc.uses[literal][n]
-			if u.phrase.near(text, at) {
-				found = append(found, candidate{from + at, u})
+			switch begin := u.phrase.near(text, at); begin {
+			case nowhere:
+			case unknown:
+				found = append(found, candidate{from + at, false, u.pattern})
+			default:
+				found = append(found, candidate{from + begin, u.phrase.leads, u.pattern})
 			}
 		}
 	})
-	if sc.unsorted {
-		slices.SortStableFunc(found, func(a, b candidate) int { return a.at - b.at })
-	}
+	slices.SortStableFunc(found, func(a, b candidate) int { return a.at - b.at })
 	for _, c := range found {
 		if sc.over {
 			return
 		}
 		sc.move(c.at, to)
-		sc.try(c.use.pattern, c.at)
+		sc.try(c)
 	}
 	sc.lookSlowly(from, to)
 }
@@ -173,7 +176,7 @@ func (sc *scanner) lookSlowly(from, to int) {
 		sc.move(at, to)
 		for _, p := range sc.slow {
 			for piece := sc.start; piece < sc.end; piece += sc.sizes.step() {
-				sc.try(p, piece)
+				sc.try(candidate{at: piece, pattern: p})
 			}
 		}
 	}
