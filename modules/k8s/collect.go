@@ -82,6 +82,8 @@ func (c *Collect) gather(ctx context.Context, env *module.Env, rec evidence.Reco
 	if err != nil {
 		return err
 	}
+	ctx, cancel := early(ctx)
+	defer cancel()
 	g := &gatherer{Collect: c, client: k, rec: rec}
 	if !g.meet(ctx) {
 		return nil // a fact says why
@@ -101,13 +103,22 @@ func (c *Collect) gather(ctx context.Context, env *module.Env, rec evidence.Reco
 	if logs {
 		g.logs(crew, s)
 	}
-	crew.wait()
 	late.wait()
 	if logs {
 		g.events(s)
 	}
+	crew.wait()
 	crew.finish()
 	return nil
+}
+
+// early ends before ctx does, so that there is time to tell what was seen.
+func early(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, end.Add(-min(time.Second, time.Until(end)/8)))
 }
 
 // gatherer is one look at a cluster.
