@@ -156,7 +156,7 @@ func (d *decoder) fact(name string, b *hclsyntax.Block) {
 	d.finding.Facts = append(d.finding.Facts, f)
 	d.arguments(b.Body, "A fact", b.DefRange(), []argument{
 		{"of", true, d.oneOf(&f.Of, "kind of fact", evidence.KindNames())},
-		{"when", true, func(e hclsyntax.Expression) { f.When = e }},
+		{"when", true, func(e hclsyntax.Expression) { f.When = lazily(e) }},
 		{"strength", false, d.strength(&f.Strength)},
 	})
 }
