@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/version"
 	apiversion "k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/dynamic"
@@ -37,29 +39,73 @@ type Cluster struct {
 	// spdy is set once the server, or a proxy before it, has refused a
 	// WebSocket: the next command need not ask again.
 	spdy atomic.Bool
+
+	through Through
+}
+
+// Through is how what goes between antdbctl and a cluster passes other hands,
+// which note it or answer it. Nil fields let it pass.
+type Through struct {
+	// Transport wraps the one that requests to the API server take. Commands
+	// and port-forwards do not.
+	Transport func(http.RoundTripper) http.RoundTripper
+	// Container wraps the Host of every container that is opened.
+	Container func(namespace, pod, name string, h conn.Host) conn.Host
+}
+
+// OpenThrough is Open by way of what through gives for a target. All is spoken
+// in JSON then.
+func OpenThrough(through func(t conn.Target) Through) conn.Opener {
+	return func(ctx context.Context, t conn.Target, s conn.Settings, _ conn.Dialer) (conn.Host, error) {
+		config, namespace, err := configOf(t, s)
+		if err != nil {
+			return nil, err
+		}
+		return NewThrough(ctx, t.String(), config, namespace, through(t))
+	}
+}
+
+// NewThrough is New by way of through.
+func NewThrough(ctx context.Context, name string, config *rest.Config, namespace string, through Through) (*Cluster, error) {
+	config = rest.CopyConfig(config)
+	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	if through.Transport != nil {
+		config.Wrap(through.Transport)
+	}
+	return connect(ctx, &Cluster{name: name, namespace: namespace, config: config, through: through})
 }
 
 // Open is the conn.Opener of Kubernetes targets. It asks the API server for its
 // version, so that a cluster that cannot be reached fails here.
 func Open(ctx context.Context, t conn.Target, s conn.Settings, _ conn.Dialer) (conn.Host, error) {
+	config, namespace, err := configOf(t, s)
+	if err != nil {
+		return nil, err
+	}
+	return New(ctx, t.String(), config, namespace)
+}
+
+// configOf says how to reach t, and the namespace that is meant.
+func configOf(t conn.Target, s conn.Settings) (*rest.Config, string, error) {
 	config, namespace, err := load(s)
 	if err != nil {
 		u := &conn.Unreachable{Err: err, Hint: "give the target block a kubeconfig and, where it has several, a context"}
 		errors.As(err, &u)
 		u.Target = t.String()
-		return nil, u
+		return nil, "", u
 	}
-	if t.Namespace != "" {
-		namespace = t.Namespace
-	}
-	return New(ctx, t.String(), config, namespace)
+	return config, orElse(t.Namespace, namespace), nil
 }
 
 // New connects to the cluster that config describes. namespace is where steps
 // work that name none.
 func New(ctx context.Context, name string, config *rest.Config, namespace string) (*Cluster, error) {
+	return connect(ctx, &Cluster{name: name, namespace: namespace, config: config})
+}
+
+func connect(ctx context.Context, c *Cluster) (*Cluster, error) {
 	tune()
-	c := &Cluster{name: name, namespace: namespace, config: config}
+	config := c.config
 	var err error
 	if c.clientset, err = kubernetes.NewForConfig(config); err != nil {
 		return nil, c.unreachable(err)

@@ -50,7 +50,7 @@ func (c *Cluster) Container(ctx context.Context, namespace, pod, name string) (c
 	h := &container{cluster: c, namespace: orElse(namespace, c.namespace), pod: pod, name: name}
 	p, err := c.clientset.CoreV1().Pods(h.namespace).Get(ctx, pod, metav1.GetOptions{})
 	if apierrors.IsForbidden(err) {
-		return h, nil // exec may be allowed where reading is not
+		return c.passed(h), nil // exec may be allowed where reading is not
 	}
 	if err != nil {
 		return nil, c.podUnreachable(h.namespace, pod, err)
@@ -58,7 +58,15 @@ func (c *Cluster) Container(ctx context.Context, namespace, pod, name string) (c
 	if h.name == "" {
 		h.name = DefaultContainer(p)
 	}
-	return h, h.runs(p)
+	return c.passed(h), h.runs(p)
+}
+
+// passed is h in the hands that it goes through.
+func (c *Cluster) passed(h *container) conn.Host {
+	if c.through.Container == nil {
+		return h
+	}
+	return c.through.Container(h.namespace, h.pod, h.name, h)
 }
 
 // runs explains why no command can run in the container now.
