@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +113,22 @@ func TestMembersThatDoNotAnswerAreFactsWithTheirErrors(t *testing.T) {
 	lost, _ := seen[evidence.Member](t, p.collect(&Collect{}), p.members[1].name)
 	require.Equal(t, "the store lists it, and there is no such pod", lost.Error)
 	require.False(t, lost.Reachable)
+}
+
+func TestWhatTimeWasTooShortForIsNoFact(t *testing.T) {
+	p := pods4(t)
+	c := &Collect{reach: func(ctx context.Context, _ *corev1.Pod, _ int) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	m := evidence.NewMemory(time.Now(), 0)
+	require.NoError(t, c.Collect(ctx, p.env(), m))
+	require.Len(t, m.Gaps(), 2)
+	for f := range m.Facts() {
+		require.NotEqual(t, "patroni.member", f.Kind)
+	}
 }
 
 func TestWhereTheObjectsMayNotBeReadTheMembersTell(t *testing.T) {

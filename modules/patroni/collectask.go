@@ -25,6 +25,7 @@ type asked struct {
 	members []*member     // sorted by name
 	all     *rest.Cluster // by one of them; empty when nobody tells
 	turns   []rest.Turn
+	late    bool // the time of the whole look was over
 }
 
 // ask asks every member about itself, and the one that leads, by what Patroni
@@ -60,6 +61,7 @@ func (g *gatherer) ask(ctx context.Context, s *scoped) *asked {
 		})
 	}
 	wg.Wait()
+	a.late = ctx.Err() != nil
 	if len(a.all.Members) == 0 {
 		second, cancel := context.WithTimeout(ctx, g.patience())
 		defer cancel()
@@ -142,8 +144,8 @@ func (a *asked) timeline(leader string) int64 {
 func (a *asked) tell(place evidence.Place, leader string) {
 	for _, m := range a.members {
 		place.Pod, place.Node = m.name, m.pod.Spec.NodeName
-		if apierrors.IsForbidden(m.err) { // that says nothing about the member
-			a.g.rec.Gap("Patroni's REST interface", place, m.err)
+		if apierrors.IsForbidden(m.err) || m.err != nil && a.late { // that says nothing about the member
+			a.g.rec.Gap("Patroni's REST interface", place, errors.New(why(m.err)))
 			continue
 		}
 		a.g.rec.Fact(m.name, place, memberFact(m, a.line(m.name), leader))
