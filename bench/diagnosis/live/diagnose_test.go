@@ -28,8 +28,12 @@ type outcome struct {
 // diagnose runs `antdbctl diagnose` on the runbook.
 func (l *lab) diagnose(args ...string) outcome {
 	l.t.Helper()
-	all := slices.Concat([]string{"diagnose", l.book, "--json", "--var-file", filepath.Join(l.dir, "site.hcl")}, l.vars, args)
-	cmd := exec.Command(l.program, all...)
+	return l.run(slices.Concat([]string{"diagnose", l.book, "--json", "--budget", "30s", "--var-file", filepath.Join(l.dir, "site.hcl")}, l.vars, args)...)
+}
+
+func (l *lab) run(args ...string) outcome {
+	l.t.Helper()
+	cmd := exec.Command(l.program, args...)
 	var out, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	start := time.Now()

@@ -18,17 +18,26 @@ import (
 	"github.com/adbsql/antdbctl/engine/diagnosis/evidence"
 )
 
-// record keeps what was to be seen of the broken site as a case of the corpus,
-// when ANTDBCTL_RECORD is set.
-func (l *lab) record(b breakage, cluster string) {
+// look diagnoses the broken site. When ANTDBCTL_RECORD is set it packs what is to
+// be seen of it and diagnoses that, so that it can be kept.
+func (l *lab) look() (file string, o outcome) {
 	l.t.Helper()
 	if os.Getenv("ANTDBCTL_RECORD") == "" {
-		return
+		return "", l.diagnose()
 	}
-	file := filepath.Join(l.t.TempDir(), "site.bundle")
-	args := slices.Concat([]string{"bundle", l.book, "-o", file, "--var-file", filepath.Join(l.dir, "site.hcl")}, l.vars)
+	dir, err := os.MkdirTemp("", "antdbctl-live-")
+	require.NoError(l.t, err)
+	l.t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	file = filepath.Join(dir, "site.bundle")
+	args := slices.Concat([]string{"bundle", l.book, "-o", file, "--budget", "90s", "--var-file", filepath.Join(l.dir, "site.hcl")}, l.vars)
 	out, err := exec.Command(l.program, args...).CombinedOutput()
 	require.NoError(l.t, err, string(out))
+	return file, l.run("diagnose", "--json", "--bundle", file)
+}
+
+// recorded is what was to be seen of one break, as a case of the corpus.
+func (l *lab) recorded(b breakage, cluster, file string) []byte {
+	l.t.Helper()
 	site, err := bundle.Open(file)
 	require.NoError(l.t, err)
 	defer site.Close()
@@ -60,7 +69,7 @@ func (l *lab) record(b breakage, cluster string) {
 			fmt.Fprintf(&text, "-- log %s --\n%s", heading(log), l.end(log))
 		}
 	}
-	require.NoError(l.t, os.WriteFile(filepath.Join("..", "cases", "live-"+b.name+".txtar"), text.Bytes(), 0o644))
+	return text.Bytes()
 }
 
 // mine says whether a place may be of the broken cluster: others may use the
@@ -116,9 +125,9 @@ func (l *lab) end(log evidence.Log) string {
 	text, err := io.ReadAll(r)
 	require.NoError(l.t, err)
 	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
-	keep := 120
+	keep := 60
 	if log.Place.Pod == "" {
-		keep = 40
+		keep = 15
 	}
 	lines = lines[max(0, len(lines)-keep):]
 	for i, line := range lines {

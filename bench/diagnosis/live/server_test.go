@@ -25,7 +25,7 @@ var serverBreaks = []breakage{
 	}},
 	{"user-dropped", "G-108", func(l *lab, cluster string) {
 		l.serve(cluster)
-		l.sql(cluster, "reassign owned by testuser to postgres; drop owned by testuser; drop user testuser")
+		l.inside(cluster, "psql -XAtqc 'reassign owned by testuser to postgres; drop owned by testuser' userdb && psql -XAtqc 'drop owned by testuser; drop user testuser'")
 	}},
 	{"archive-command", "G-84", func(l *lab, cluster string) {
 		l.serve(cluster)
@@ -118,7 +118,7 @@ func (l *lab) sql(cluster, query string) string {
 
 func (l *lab) ask(pod corev1.Pod, query string) string {
 	l.t.Helper()
-	out, err := l.run(pod, "psql", "-XAtqc", query)
+	out, err := l.exec(pod, "psql", "-XAtqc", query)
 	require.NoError(l.t, err)
 	return strings.TrimSpace(out)
 }
@@ -126,7 +126,7 @@ func (l *lab) ask(pod corev1.Pod, query string) string {
 // inside runs a script in the primary's container.
 func (l *lab) inside(cluster, script string) string {
 	l.t.Helper()
-	out, err := l.run(l.primary(cluster), "sh", "-c", script)
+	out, err := l.exec(l.primary(cluster), "sh", "-c", script)
 	require.NoError(l.t, err)
 	return out
 }
@@ -134,14 +134,14 @@ func (l *lab) inside(cluster, script string) string {
 // try is inside for what may well fail.
 func (l *lab) try(cluster, script string) string {
 	l.t.Helper()
-	out, err := l.run(l.primary(cluster), "sh", "-c", script)
+	out, err := l.exec(l.primary(cluster), "sh", "-c", script)
 	if err != nil {
 		return err.Error()
 	}
 	return out
 }
 
-func (l *lab) run(pod corev1.Pod, argv ...string) (string, error) {
+func (l *lab) exec(pod corev1.Pod, argv ...string) (string, error) {
 	ctx, cancel := context.WithCancel(l.t.Context())
 	defer cancel()
 	container, err := l.kube.Container(ctx, namespace, pod.Name, "database")

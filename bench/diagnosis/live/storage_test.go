@@ -12,28 +12,8 @@ import (
 
 // storageBreaks are about volumes, and what Patroni keeps beside them.
 var storageBreaks = []breakage{
-	{"no-volume-large-enough", "G-39b", func(l *lab, cluster string) {
-		l.create(cluster, with{"PVCSize": "50Gi"})
-		l.unscheduled(cluster)
-	}},
-	{"no-such-class", "G-39c", func(l *lab, cluster string) {
-		l.sweep(cluster)
-		fast := "fast"
-		_, err := l.kube.Clientset().CoreV1().PersistentVolumeClaims(namespace).Create(l.t.Context(), &corev1.PersistentVolumeClaim{
-			ObjectMeta: metav1.ObjectMeta{Name: cluster},
-			Spec: corev1.PersistentVolumeClaimSpec{StorageClassName: &fast, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany},
-				Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{"storage": resource.MustParse("1G")}}},
-		}, metav1.CreateOptions{})
-		require.NoError(l.t, err)
-		l.t.Cleanup(func() {
-			_ = l.kube.Clientset().CoreV1().PersistentVolumeClaims(namespace).Delete(context.Background(), cluster, metav1.DeleteOptions{})
-		})
-		l.create(cluster, nil)
-		l.until("the claim's pod waits", func() bool {
-			pods := l.pods(cluster)
-			return len(pods) > 0 && pods[0].Spec.NodeName == "" && l.old(pods[0], 40)
-		})
-	}},
+	{"no-volume-large-enough", "G-39b", func(l *lab, cluster string) { l.claims(cluster, "lab", "50Gi") }},
+	{"no-such-class", "G-39c", func(l *lab, cluster string) { l.claims(cluster, "fast", "1G") }},
 	{"folder-of-root", "G-45", func(l *lab, cluster string) {
 		l.node("node2", "rm -rf /data/"+cluster+" && mkdir -m 755 /data/"+cluster)
 		l.volume(cluster, "node2", "/data/"+cluster, cluster)
@@ -52,6 +32,23 @@ var storageBreaks = []breakage{
 			return len(pods) > 0 && strings.Contains(l.log(pods[0]), "waiting for leader to bootstrap") && l.old(pods[0], 75)
 		})
 	}},
+}
+
+// claims makes a cluster whose claim is there already, and finds no volume.
+func (l *lab) claims(cluster, class, size string) {
+	l.t.Helper()
+	l.sweep(cluster)
+	claims := l.kube.Clientset().CoreV1().PersistentVolumeClaims(namespace)
+	_, err := claims.Create(l.t.Context(), &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: cluster, Labels: map[string]string{"pg-cluster": cluster}},
+		Spec: corev1.PersistentVolumeClaimSpec{StorageClassName: &class, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany},
+			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{"storage": resource.MustParse(size)}}},
+	}, metav1.CreateOptions{})
+	require.NoError(l.t, err)
+	l.keep(cluster, nil)
+	l.until("its pod waits", func() bool {
+		pods := l.pods(cluster)
+		return len(pods) > 0 && pods[0].Spec.NodeName == "" && l.old(pods[0], 40)
+	})
 }
 
 // volume is a folder of a machine for one claim alone.
