@@ -56,7 +56,7 @@ finding "G-74" {
 
   fact "shared" {
     of = "k8s.pod"
-    when = self.role == "database" && self.phase == "Running" && self.deleting < 0 && anytrue([
+    when = self.role == "database" && !self.ready && self.phase == "Running" && self.deleting < 0 && anytrue([
       for p in facts.k8s_pod : p.role == "database" && p.name != self.name && p.place.namespace == self.place.namespace && p.phase == "Running" && length([for c in p.claims : c if contains(self.claims, c)]) > 0
     ])
     strength = "hint"
