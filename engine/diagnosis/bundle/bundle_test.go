@@ -13,6 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/adbsql/antdbctl/engine/conn"
+	"github.com/adbsql/antdbctl/engine/conn/local"
+	"github.com/adbsql/antdbctl/engine/conn/tape"
 	"github.com/adbsql/antdbctl/engine/diagnosis/evidence"
 	"github.com/adbsql/antdbctl/engine/secret"
 )
@@ -197,4 +200,37 @@ func TestAnswersOfTheSiteAreKeptInTheirOrderWithoutSecrets(t *testing.T) {
 	defer b.Close()
 	_, err = b.Answers()
 	require.ErrorIs(t, err, ErrNoAnswers)
+}
+
+func TestChecksThatOnlyLookRunOnABundle(t *testing.T) {
+	var r secret.Redactor
+	r.Add(secret.New("hunter2-and-more"))
+	s := spool(t, Options{Redactor: &r})
+	here := conn.Target{Kind: conn.Local, Name: "here"}
+	ask := func(openers map[string]conn.Opener) (string, error) {
+		h, err := openers[conn.Local](t.Context(), here, conn.Settings{}, nil)
+		require.NoError(t, err)
+		res, err := h.Run(t.Context(), conn.Look(`echo "it is $1"; exit 4`, "hunter2-and-more"))
+		return res.Stdout, err
+	}
+	recorder := tape.NewRecorder(&r, func(e tape.Entry) { s.Answer(e) })
+	said, _ := ask(recorder.Openers(map[string]conn.Opener{conn.Local: local.Open}))
+	require.Equal(t, "it is hunter2-and-more\n", said)
+
+	path := filepath.Join(t.TempDir(), "site.bundle")
+	_, err := s.Pack(path, Packing{})
+	require.NoError(t, err)
+	b, err := Open(path)
+	require.NoError(t, err)
+	defer b.Close()
+	answers, err := b.Answers()
+	require.NoError(t, err)
+	site, skipped, err := tape.Read(answers)
+	require.NoError(t, err)
+	require.Zero(t, skipped)
+	said, err = ask(site.Openers(&r))
+	require.Equal(t, "it is (secret)\n", said)
+	code, ok := conn.ExitCode(err)
+	require.True(t, ok)
+	require.Equal(t, 4, code)
 }

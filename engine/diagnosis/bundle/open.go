@@ -36,23 +36,30 @@ var ErrNoBundle = errors.New("this is no bundle of antdbctl")
 // Open opens a bundle. Of one that is damaged, or that somebody has tampered
 // with, what is whole can be read, and gaps say what is missing.
 func Open(path string) (*Bundle, error) {
+	// A pipe would be waited for.
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w", path, ErrNoBundle)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = ErrNoBundle
-	}
-	var b *Bundle
-	if err == nil {
-		b, err = read(file, info.Size())
-	}
+	b, err := openFile(file)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
 	}
 	b.close = file.Close
 	return b, nil
+}
+
+func openFile(file *os.File) (*Bundle, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return read(file, info.Size())
 }
 
 func read(file io.ReaderAt, size int64) (*Bundle, error) {
