@@ -15,9 +15,9 @@ playbook "database not reachable" {
   }
 
   finding "a cluster has no leader" {
-    when     = anytrue([for c in look.members.facts.patroni_cluster : c.leader == "" || !anytrue([for m in look.members.facts.patroni_member : m.role == "leader" && m.place.cluster == c.name])])
-    cause    = "Nobody accepts writes. With one member left it waits for it; with several, none may take over."
-    remedy   = "See the members' states below. A member that cannot start says why in its log; patroni.switchover and the runbook antdb-failover-drill are for healthy clusters."
+    when   = anytrue([for c in look.members.facts.patroni_cluster : c.leader == "" || !anytrue([for m in look.members.facts.patroni_member : m.role == "leader" && m.place.cluster == c.name])])
+    cause  = "Nobody accepts writes. With one member left it waits for it; with several, none may take over."
+    remedy = "See the members' states below. A member that cannot start says why in its log; patroni.switchover and the runbook antdb-failover-drill are for healthy clusters."
     evidence = [for m in look.members.facts.patroni_member : "cluster ${m.place.cluster}, ${m.name}: ${m.error == "" ? "${m.role}, ${m.state}" : m.error}"
     if !anytrue([for l in look.members.facts.patroni_member : l.role == "leader" && l.place.cluster == m.place.cluster])]
   }

@@ -31,8 +31,8 @@ playbook "disk filling" {
   }
 
   finding "WAL waits" {
-    when = anytrue([for a in look.servers.facts.pg_archiver : a.failing && a.pending > 16]) || anytrue([for s in look.servers.facts.pg_slot : !s.active && s.retained > 268435456])
-    cause = "WAL is kept until the archive has it and every slot has read it."
+    when   = anytrue([for a in look.servers.facts.pg_archiver : a.failing && a.pending > 16]) || anytrue([for s in look.servers.facts.pg_slot : !s.active && s.retained > 268435456])
+    cause  = "WAL is kept until the archive has it and every slot has read it."
     remedy = "See the playbooks \"backup failing\" and \"replica lagging\"."
     evidence = concat(
       [for a in look.servers.facts.pg_archiver : "${a.place.pod}: ${a.pending} WAL files wait for the archive" if a.failing],

@@ -10,8 +10,8 @@ playbook "replica lagging" {
   }
 
   finding "a replica is far behind" {
-    when = anytrue([for r in look.servers.facts.pg_replication : r.lag > 67108864]) || anytrue([for m in look.members.facts.patroni_member : m.lag > 67108864])
-    cause = "It has not replayed what the primary wrote: the network or its disk is slower than the load, a query on it holds the replay up, or it copies the data anew."
+    when   = anytrue([for r in look.servers.facts.pg_replication : r.lag > 67108864]) || anytrue([for m in look.members.facts.patroni_member : m.lag > 67108864])
+    cause  = "It has not replayed what the primary wrote: the network or its disk is slower than the load, a query on it holds the replay up, or it copies the data anew."
     remedy = "Look at longest_query on the replica (max_standby_streaming_delay), at its disk and at the network. While it lags it cannot take over."
     evidence = concat(
       [for r in look.servers.facts.pg_replication : "${r.name}: ${r.state}, ${floor(r.lag / 1048576)} MiB behind" if r.lag > 1048576],

@@ -32,8 +32,8 @@ playbook "rollout failed" {
   }
 
   finding "containers do not start" {
-    when = anytrue([for c in look.cluster.facts.k8s_container : c.place.cluster != "" && c.state == "waiting" && !contains(["ContainerCreating", "PodInitializing"], c.reason)])
-    cause = "What the kubelet says is below: the image, its command, or a Secret that is missing."
+    when   = anytrue([for c in look.cluster.facts.k8s_container : c.place.cluster != "" && c.state == "waiting" && !contains(["ContainerCreating", "PodInitializing"], c.reason)])
+    cause  = "What the kubelet says is below: the image, its command, or a Secret that is missing."
     remedy = "For ErrImagePull see the playbook \"image pull failing\". For CrashLoopBackOff read the log of the run before: kubectl logs POD -c CONTAINER --previous."
     evidence = [for c in look.cluster.facts.k8s_container : "pod ${c.place.pod}, container ${c.name}: ${c.reason}, ${c.restarts} restarts${c.last_exit >= 0 ? ", the last run ended with ${c.last_exit}" : ""}"
     if c.place.cluster != "" && c.state == "waiting"]
