@@ -12,7 +12,7 @@ finding "G-39" {
 
   fact "claim" {
     of = "k8s.claim"
-    when = self.phase == "Pending" && self.used && self.age > 15 && (
+    when = self.phase == "Pending" && self.used && self.age > 40 && (
       !anytrue([for s in facts.k8s_storageclass : s.provisioner != "kubernetes.io/no-provisioner" && (s.name == self.class || (self.class == "" && s.default))])
       ) && (
       self.class == "" || anytrue([for s in facts.k8s_storageclass : s.name == self.class]) || anytrue([for v in facts.k8s_volume : v.class == self.class])
@@ -26,7 +26,7 @@ finding "G-39" {
   }
   fact "pod" {
     of       = "k8s.pod"
-    when     = self.phase == "Pending" && !self.scheduled && self.role != "other" && self.age > 15 && can(regex("unbound immediate PersistentVolumeClaims|didn't find available persistent volumes", self.scheduling)) && length([for c in facts.k8s_claim : c if contains(self.claims, c.name)]) == 0
+    when     = self.phase == "Pending" && !self.scheduled && self.role != "other" && self.age > 40 && can(regex("unbound immediate PersistentVolumeClaims|didn't find available persistent volumes", self.scheduling)) && length([for c in facts.k8s_claim : c if contains(self.claims, c.name)]) == 0
     strength = "strong"
   }
   line "event" {

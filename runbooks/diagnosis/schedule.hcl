@@ -59,7 +59,7 @@ finding "G-56" {
     zh = "Kubernetes 拒绝创建 Pod：服务账号、安全策略或 webhook"
   }
   layer    = "schedule"
-  per      = "site"
+  per      = "cluster"
   steps    = ["pgo.", "k8s."]
   explains = ["G-54", "G-61", "G-66", "G-76", "G-77", "G-88", "G-98", "G-105", "G-106"]
 
@@ -109,7 +109,7 @@ finding "G-56b" {
     zh = "命名空间配额已用尽，无法创建 Pod"
   }
   layer    = "schedule"
-  per      = "site"
+  per      = "cluster"
   steps    = ["pgo.", "k8s."]
   explains = ["G-54", "G-61", "G-66", "G-76", "G-77", "G-88", "G-98", "G-105", "G-106"]
 
