@@ -2,17 +2,9 @@ package host
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -217,70 +209,6 @@ func (b bare) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
 	return withPath{b.Host, b.path}.Run(ctx, cmd)
 }
 
-func TestCollectTakesCertificatesAndLeavesKeys(t *testing.T) {
-	now := time.Now()
-	crt, key := certificate(t, "kube-apiserver", now.Add(-time.Hour), now.Add(48*time.Hour))
-	ca, _ := certificate(t, "old-ca", now.Add(-time.Hour), now.Add(-time.Minute))
-	dir := t.TempDir()
-	write(t, dir+"/kubelet-client-current.pem", crt+ca+key, 0o600)
-	write(t, dir+"/admin.conf", "users:\n- user:\n    client-certificate-data: "+base64.StdEncoding.EncodeToString([]byte(crt))+
-		"\n    client-key-data: "+base64.StdEncoding.EncodeToString([]byte(key))+"\n", 0o600)
-	write(t, dir+"/broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0o600)
-
-	heard := &listening{Host: elsewhere{local.New(), dir}}
-	c := collect(t, heard, Collect{Node: "node7"})
-	both := fact[evidence.Certificate](c, dir+"/kubelet-client-current.pem")
-	require.Equal(t, "CN=old-ca", both.Subject, "the first of them that ends counts")
-	require.InDelta(t, -60, both.Left, 30)
-	admin := fact[evidence.Certificate](c, dir+"/admin.conf")
-	require.Equal(t, "CN=kube-apiserver", admin.Subject)
-	require.InDelta(t, 48*3600, admin.Left, 30)
-	require.InDelta(t, -3600, admin.Starts, 30)
-	require.Contains(t, c.gaps(), "the certificate "+dir+"/broken.pem")
-
-	secret := strings.Split(key, "\n")[1]
-	require.Contains(t, heard.text.String(), strings.Split(crt, "\n")[1])
-	require.NotContains(t, heard.text.String(), secret)
-	require.NotContains(t, heard.text.String(), base64.StdEncoding.EncodeToString([]byte(key))[:40])
-}
-
-// elsewhere has Kubernetes' files in another folder.
-type elsewhere struct {
-	conn.Host
-	dir string
-}
-
-func (e elsewhere) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
-	cmd.Args = slices.Clone(cmd.Args)
-	cmd.Args[2] = strings.NewReplacer("/etc/kubernetes/ssl", e.dir, "/etc/kubernetes/*.conf", e.dir+"/*.conf").Replace(cmd.Args[2])
-	return e.Host.Run(ctx, cmd)
-}
-
-// listening hears all that a command prints.
-type listening struct {
-	conn.Host
-	text strings.Builder
-}
-
-func (l *listening) Run(ctx context.Context, cmd conn.Cmd) (conn.Result, error) {
-	if cmd.Stdout != nil {
-		cmd.Stdout = io.MultiWriter(cmd.Stdout, &l.text)
-	}
-	return l.Host.Run(ctx, cmd)
-}
-
-func certificate(t *testing.T, name string, from, to time.Time) (crt, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: from, NotAfter: to}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	require.NoError(t, err)
-	raw, err := x509.MarshalPKCS8PrivateKey(private)
-	require.NoError(t, err)
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}))
-}
-
 func TestCollectOfAMachineThatIsDownIsAFact(t *testing.T) {
 	down := does(func(conn.Cmd) (conn.Result, error) {
 		return conn.Result{}, &conn.Unreachable{Target: "node3", Err: errors.New("no route to host")}
@@ -323,50 +251,6 @@ func TestCollectLeavesTheMachineThatAsksOut(t *testing.T) {
 		require.Fail(t, "it is no node", "%s %s", f.Kind, f.Name)
 	}
 	require.Empty(t, m.Gaps())
-}
-
-// A daemon that a shell started with its output into a file.
-func TestCollectFindsTheFileThatAProgramWritesInto(t *testing.T) {
-	dir := t.TempDir()
-	sleep, err := exec.LookPath("sleep")
-	require.NoError(t, err)
-	program, err := os.ReadFile(sleep)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(dir+"/crio-of-test", program, 0o755))
-	out, err := os.Create(dir + "/out.log")
-	require.NoError(t, err)
-	defer out.Close()
-	_, err = out.WriteString(strings.Repeat("an old line\n", 1000) + "level=error msg=\"no space left on device\"\n")
-	require.NoError(t, err)
-	daemon := exec.Command(dir+"/crio-of-test", "600")
-	daemon.Stderr = out
-	require.NoError(t, daemon.Start())
-	defer func() { _ = daemon.Process.Kill(); _ = daemon.Wait() }()
-
-	everywhere(t, func(t *testing.T, h conn.Host, _ string) {
-		m := evidence.NewMemory(time.Now(), 1<<20)
-		c := &Collect{Since: time.Hour, LogLines: 3, LogBytes: 1000}
-		require.Eventually(t, func() bool { // the kernel names the process when it is started
-			name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", daemon.Process.Pid))
-			return err == nil && string(name) == "crio-of-test\n"
-		}, 10*time.Second, 10*time.Millisecond)
-		c.log(t.Context(), nodeEnv(t, h), m, evidence.Place{Node: "node3"}, nodeLog{kind: evidence.RuntimeLog, name: "runtime", program: "crio-of-test"})
-		require.Equal(t, "an old line\nan old line\nlevel=error msg=\"no space left on device\"\n", collected{m, t}.logs()[evidence.RuntimeLog], collected{m, t}.gaps())
-	})
-}
-
-// What journald keeps, by a journalctl that says what it was asked.
-func TestCollectAsksTheJournalForItsEndAlone(t *testing.T) {
-	bin := t.TempDir()
-	write(t, bin+"/journalctl", "#!/bin/sh\necho \"asked $*\"\n", 0o755)
-	c := collect(t, withPath{local.New(), bin + ":" + os.Getenv("PATH")}, Collect{Node: "node7", Since: time.Hour, LogLines: 50, LogBytes: 1000})
-	logs := c.logs()
-	since := time.Now().Add(-time.Hour).Unix() / 100
-	require.Contains(t, logs[evidence.KernelLog], "-k --since @"+fmt.Sprint(since))
-	require.Contains(t, logs[evidence.KubeletLog], "-u kubelet.service --since @")
-	require.Contains(t, logs[evidence.KubeletLog], "-n 50")
-	require.Contains(t, logs[evidence.RuntimeLog], "-u ")
-	require.NotContains(t, c.gaps(), "the log of")
 }
 
 func TestCollectEndsWithItsTimeOnAMachineThatHangs(t *testing.T) {
