@@ -37,7 +37,7 @@ type member struct {
 }
 
 // History is how long the logs of the noise go back.
-const History = 6 * time.Hour
+const History = 3 * time.Hour
 
 func newNoise(c Case) *noise {
 	seed := fnv.New64a()
