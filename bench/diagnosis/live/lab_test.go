@@ -163,18 +163,11 @@ func (l *lab) pgo(path string, request, answer any) {
 	l.t.Helper()
 	body, err := json.Marshal(request)
 	require.NoError(l.t, err)
-	text := l.call(http.MethodPost, path, body)
+	text := l.call(path, body)
 	require.NoError(l.t, json.Unmarshal(text, answer), string(text))
 }
 
-// get is a GET that changes something, as the operator's API has them.
-func (l *lab) get(path string) {
-	l.t.Helper()
-	text := string(l.call(http.MethodGet, path, nil))
-	require.Contains(l.t, text, `"Code":"ok"`)
-}
-
-func (l *lab) call(method, path string, body []byte) []byte {
+func (l *lab) call(path string, body []byte) []byte {
 	l.t.Helper()
 	site, err := os.ReadFile(filepath.Join(l.dir, "site.hcl"))
 	require.NoError(l.t, err)
@@ -191,7 +184,7 @@ func (l *lab) call(method, path string, body []byte) []byte {
 	require.NoError(l.t, err)
 	user, password, _ := strings.Cut(strings.TrimSpace(string(login)), ":")
 
-	r, err := http.NewRequestWithContext(l.t.Context(), method, url[1]+path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(l.t.Context(), http.MethodPost, url[1]+path, bytes.NewReader(body))
 	require.NoError(l.t, err)
 	r.SetBasicAuth(user, password)
 	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{

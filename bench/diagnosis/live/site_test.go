@@ -39,12 +39,6 @@ var siteBreaks = []breakage{
 			return line
 		})
 	}},
-	{"login-refused", "G-27", func(l *lab, _ string) {
-		for _, home := range []string{"node1"} {
-			l.t.Cleanup(func() { l.node(home, "mv /etc/antdb-lab/authorized_keys.dx /etc/antdb-lab/authorized_keys") })
-			l.node(home, "mv /etc/antdb-lab/authorized_keys /etc/antdb-lab/authorized_keys.dx")
-		}
-	}},
 	{"kubelet-stopped", "A-10", func(l *lab, _ string) {
 		l.stop("node3", "kubelet")
 		l.notReady("node3")

@@ -32,9 +32,10 @@ var startBreaks = []breakage{
 	{"image-came-late", "G-20", func(l *lab, cluster string) {
 		late := "crunchydata/antdb-ha:" + cluster
 		l.docker(nil, "tag", image, late)
+		nodes := l.nodes()
 		l.t.Cleanup(func() {
 			l.docker(nil, "image", "rm", late)
-			for _, node := range l.nodes() {
+			for _, node := range nodes {
 				l.node(node, "ctr -n k8s.io images rm docker.io/"+late+" || true")
 			}
 		})
@@ -85,7 +86,7 @@ var startBreaks = []breakage{
 	{"quota", "G-56b", func(l *lab, cluster string) {
 		quotas := l.kube.Clientset().CoreV1().ResourceQuotas(namespace)
 		_, err := quotas.Create(l.t.Context(), &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: cluster},
-			Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"requests.cpu": resource.MustParse("1"), "pods": resource.MustParse("0")}}}, metav1.CreateOptions{})
+			Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"pods": resource.MustParse("0")}}}, metav1.CreateOptions{})
 		require.NoError(l.t, err)
 		l.t.Cleanup(func() { _ = quotas.Delete(context.Background(), cluster, metav1.DeleteOptions{}) })
 		l.create(cluster, nil)

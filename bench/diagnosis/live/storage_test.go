@@ -29,7 +29,8 @@ var storageBreaks = []breakage{
 		l.keep(cluster, nil)
 		l.until("it waits for a leader", func() bool {
 			pods := l.pods(cluster)
-			return len(pods) > 0 && strings.Contains(l.log(pods[0]), "waiting for leader to bootstrap") && l.old(pods[0], 75)
+			// A member may wait for minutes on its way.
+			return len(pods) > 0 && strings.Contains(l.log(pods[0]), "waiting for leader to bootstrap") && l.old(pods[0], 320)
 		})
 	}},
 }
