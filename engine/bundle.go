@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/adbsql/antdbctl/engine/diagnosis/bundle"
+	"github.com/adbsql/antdbctl/engine/diagnosis/evidence"
 	"github.com/adbsql/antdbctl/engine/event"
 	"github.com/adbsql/antdbctl/engine/lang"
 )
@@ -32,6 +34,25 @@ func Bundle(ctx context.Context, cfg Config, book *lang.Runbook, path string, ov
 	}
 	return r.finish(ctx, "bundle", err)
 }
+
+// rehearse plans the runbook while the answers of the site are kept: its checks
+// can be asked again on the bundle. What fails of it fails there as well.
+func (r *run) rehearse(ctx context.Context, spool *bundle.Spool) {
+	if r.Diagnosis.Tape == nil || len(r.book.Steps) == 0 {
+		return
+	}
+	cfg := r.Config
+	cfg.Sinks = nil
+	cfg.Openers = r.Diagnosis.Tape(r.Redactor, spool.Answer)
+	ctx, cancel := context.WithTimeout(ctx, rehearsal)
+	defer cancel()
+	if _, _, err := Plan(ctx, cfg, r.book); err != nil {
+		spool.Gap("what the runbook's checks are answered", evidence.Place{}, err)
+	}
+}
+
+// rehearsal is how long the checks of a runbook may take for a bundle.
+const rehearsal = time.Minute
 
 // writable finds out before the long work whether a file can be written.
 func writable(path string, overwrite bool) error {
@@ -65,6 +86,7 @@ func (r *run) pack(ctx context.Context, path string, overwrite bool) (err error)
 	}
 	defer func() { err = errors.Join(err, spool.Close()) }()
 	_, unseen := r.collect(soft, targets, nil, spool)
+	r.rehearse(soft, spool)
 	if soft.Err() != nil {
 		return nil // interrupted
 	}

@@ -9,10 +9,12 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/adbsql/antdbctl/engine/conn"
 	"github.com/adbsql/antdbctl/engine/conn/shell"
 	"github.com/adbsql/antdbctl/engine/event"
 	"github.com/adbsql/antdbctl/engine/lang"
 	"github.com/adbsql/antdbctl/engine/module"
+	"github.com/adbsql/antdbctl/engine/secret"
 )
 
 // DefaultBudget is how long a diagnosis looks around.
@@ -29,6 +31,9 @@ type Diagnosis struct {
 	Since    time.Duration // what is older is history; 0 for all
 	Targets  []string      // target blocks and hosts to look at; none for all
 	Command  string        // what an operator types to diagnose this again
+	// Tape gives openers of hosts whose answers go to keep as well. With it, a
+	// bundle has what the checks of the runbook are answered.
+	Tape func(known *secret.Redactor, keep func(answer any)) map[string]conn.Opener
 }
 
 // Diagnose looks around and reports what the knowledge base makes of it, then

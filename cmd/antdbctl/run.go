@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/adbsql/antdbctl/engine"
+	"github.com/adbsql/antdbctl/engine/secret"
 )
 
 // path is a command's one optional argument: a runbook, a file or a folder.
@@ -21,7 +22,7 @@ func path(args []string) string {
 }
 
 func (a *app) planCommand() *cobra.Command {
-	var out string
+	var out, bundled string
 	var detailed bool
 	c := &cobra.Command{
 		Use:   "plan [runbook]",
@@ -30,14 +31,22 @@ func (a *app) planCommand() *cobra.Command {
 What cannot be known before another step is done is shown as deferred, with the
 step it waits for: a plan never guesses.`,
 		Example: `  antdbctl plan runbooks/antdb-rollout.hcl --var-file site.hcl
-  antdbctl plan --out rollout.plan && antdbctl apply rollout.plan`,
+  antdbctl plan --out rollout.plan && antdbctl apply rollout.plan
+  antdbctl plan runbooks/antdb-rollout.hcl --var-file site.hcl --bundle site.bundle`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			book, err := a.load(path(args))
 			if err != nil {
 				return err
 			}
-			plan, outcome, err := engine.Plan(c.Context(), a.config(false), book)
+			cfg := a.config(false)
+			if bundled != "" {
+				cfg.Redactor = &secret.Redactor{}
+				if cfg.Openers, err = played(bundled, cfg.Redactor); err != nil {
+					return err
+				}
+			}
+			plan, outcome, err := engine.Plan(c.Context(), cfg, book)
 			if err == nil && !outcome.Failed && out != "" {
 				err = plan.Save(out)
 			}
@@ -50,6 +59,8 @@ step it waits for: a plan never guesses.`,
 	a.bookFlags(c)
 	a.runFlags(c)
 	c.Flags().StringVar(&out, "out", "", "save the plan to `file`, for apply")
+	c.Flags().StringVar(&bundled, "bundle", "", "ask the site that this `file` of antdbctl bundle was made of, offline")
+	c.MarkFlagsMutuallyExclusive("out", "bundle")
 	c.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit 2 when there are changes")
 	return c
 }
