@@ -68,14 +68,16 @@ func (s *instance) recordRoles(rec evidence.Recorder, rows []roleRow) {
 	place := s.place
 	place.Pod, place.Container, place.Node = "", "", "" // a role is of the whole cluster
 	for _, a := range s.secrets {
-		fact := &evidence.Role{Secret: a.secret, Matches: "unknown"}
 		for _, row := range rows {
-			if row.Name == a.user {
-				fact.Exists, fact.Login, fact.Expires = true, row.Login, whole(row.Expires, 0)
+			if row.Name != a.user {
+				continue
+			}
+			fact := &evidence.Role{Secret: a.secret, Exists: row.Exists, Login: row.Login, Expires: whole(row.Expires, 0), Matches: "unknown"}
+			if row.Exists {
 				fact.Matches = matches(row, a.password)
 			}
+			rec.Fact(a.user, place, fact)
 		}
-		rec.Fact(a.user, place, fact)
 	}
 }
 

@@ -22,10 +22,11 @@ import (
 //go:embed collect_server.sql
 var serverQuestions string
 
-// rolesQuestion asks what the primary keeps of the roles in %s.
-const rolesQuestion = `select 'role ' || json_build_object('name', rolname, 'login', rolcanlogin, 'verifier', rolpassword,
-  'expires', case when rolvaliduntil < 'infinity' then extract(epoch from rolvaliduntil - now()) end)
-  from pg_authid where rolname in (%s) and not pg_is_in_recovery();
+// rolesQuestion asks what the primary keeps of the roles in %s. A role that is
+// not there has an answer, too: no answer says nothing.
+const rolesQuestion = `select 'role ' || json_build_object('name', asked, 'exists', rolname is not null, 'login', coalesce(rolcanlogin, false),
+  'verifier', rolpassword, 'expires', case when rolvaliduntil < 'infinity' then extract(epoch from rolvaliduntil - now()) end)
+  from unnest(array[%s]) as asked left join pg_authid on rolname = asked where not pg_is_in_recovery();
 `
 
 // answers are what a server said. Numbers are null where it has none.
@@ -78,6 +79,7 @@ type slotRow struct {
 // roleRow has a verifier in it, which goes nowhere.
 type roleRow struct {
 	Name     string   `json:"name"`
+	Exists   bool     `json:"exists"`
 	Login    bool     `json:"login"`
 	Verifier *string  `json:"verifier"`
 	Expires  *float64 `json:"expires"`
