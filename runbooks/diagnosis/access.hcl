@@ -94,7 +94,7 @@ finding "G-28" {
   fact "reach" {
     of       = "node.reach"
     when     = !self.reachable && can(regex("key is unknown|host key of \\S+ is not known", self.error))
-    strength = "hint"
+    strength = "strong"
   }
   line "said" {
     in       = ["run"]
