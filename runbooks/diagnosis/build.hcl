@@ -264,8 +264,8 @@ finding "G-07" {
     zh = "${try(said.url, said_apt.url, "PGDG 软件源")} 返回 404：PGDG 已把 EL7 以及旧大版本的软件包移入归档。"
   }
   check = {
-    en = "curl -I the URL. yum-archive.postgresql.org and apt-archive.postgresql.org have the old ones."
-    zh = "curl -I 该 URL。旧包在 yum-archive.postgresql.org 与 apt-archive.postgresql.org。"
+    en = "curl -I the URL. The PostgreSQL project keeps old packages in an archive of its own."
+    zh = "curl -I 该 URL。旧版本的软件包在 PostgreSQL 项目的归档仓库中。"
   }
   remedy = {
     en = "Build FROM an image that has the server and pgBackRest already, or point the .repo file at the archive (or the site's copy of it)."
