@@ -232,7 +232,8 @@ func (p *place) clean(cargo Cargo) {
 	p.t.Helper()
 	require.Empty(p.t, strings.TrimSpace(p.do(`ls -A /run/antdbctl 2>/dev/null; ls -A "/tmp/antdbctl-$(id -u)" 2>/dev/null; true`)))
 	require.NoFileExists(p.t, p.home+"/.ssh/authorized_keys")
-	require.Empty(p.t, p.processes(cargo))
+	// What was killed may take a moment to be gone.
+	require.Eventually(p.t, func() bool { return len(p.processes(cargo)) == 0 }, 10*time.Second, 20*time.Millisecond)
 }
 
 // processes are those that belong to the station of a cargo.
