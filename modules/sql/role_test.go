@@ -139,7 +139,7 @@ func testRoleDestroy(t *testing.T, s *server) {
 }
 
 func testRoleWire(t *testing.T, s *server) {
-	s.sql(t, "create role chief superuser login password 'ch13f'")
+	s.sql(t, "drop role if exists chief; create role chief superuser login password 'ch13f'")
 	step := s.step(t, roleEntry, `
 		role          = "remote"
 		password      = "r3mote"
